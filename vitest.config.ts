@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["tests/**/*.test.ts", "property-tests/**/*.test.ts"],
+    testTimeout: 60_000,
+    coverage: {
+      provider: "v8",
+      include: ["src/**/*.ts", "reference/**/*.ts"],
+      exclude: ["src/generated/**", "**/*.d.ts"],
+      reporter: ["text", "json-summary"],
+    },
+  },
+});
