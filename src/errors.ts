@@ -2,28 +2,9 @@
  * The errors of this package. Each says what was wrong, what would have been right, and what was found.
  */
 
-/** Base class of every error that this package throws on its own account. */
-export class FractionalAttentionError extends Error {
-  override name = "FractionalAttentionError";
-}
+import { FractionalAttentionError } from "../reference/errors.js";
 
-/**
- * An argument outside its domain. `argument` is its name as the caller wrote it (`options.alpha`, `q`), `domain` the
- * values that are allowed, `value` what was given. Thrown before anything is computed or written.
- */
-export class InvalidArgumentError extends FractionalAttentionError {
-  override name = "InvalidArgumentError";
-  readonly argument: string;
-  readonly domain: string;
-  readonly value: unknown;
-
-  constructor(argument: string, domain: string, value: unknown) {
-    super(`${argument}: expected ${domain}, got ${describe(value)}`);
-    this.argument = argument;
-    this.domain = domain;
-    this.value = value;
-  }
-}
+export { describe, FractionalAttentionError, InvalidArgumentError } from "../reference/errors.js";
 
 /** No requested backend can run here. `causes` has one reason per device that was tried. */
 export class BackendUnavailableError extends FractionalAttentionError {
@@ -39,22 +20,4 @@ export class BackendUnavailableError extends FractionalAttentionError {
 /** The GPU device behind a backend is gone; `recreate()` on the attention object gets a new one. */
 export class DeviceLostError extends FractionalAttentionError {
   override name = "DeviceLostError";
-}
-
-/** A short, safe picture of any value for an error message: type and length of arrays, never their whole content. */
-export function describe(value: unknown): string {
-  if (value === null) return "null";
-  if (value === undefined) return "undefined";
-  if (typeof value === "string") return value.length > 60 ? `"${value.slice(0, 57)}..."` : JSON.stringify(value);
-  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "boolean") return String(value);
-  if (typeof value === "symbol" || typeof value === "function") return `a ${typeof value}`;
-  if (ArrayBuffer.isView(value)) {
-    const length = "length" in value ? (value as { length: number }).length : value.byteLength;
-    return `${value.constructor.name} of length ${length}`;
-  }
-  if (Array.isArray(value)) return `an array of length ${value.length}`;
-  const name = (value as object).constructor?.name;
-  return name && name !== "Object" ? `an instance of ${name}` : "an object";
 }

@@ -1,0 +1,78 @@
+/**
+ * Argument checks with one voice. Each throws `InvalidArgumentError` (argument, domain, value) and gives the value back,
+ * so that a function reads its arguments and checks them in one line, before it computes anything.
+ */
+
+import { InvalidArgumentError } from "./errors.js";
+
+/** Any float array that the reference reads. It always computes and answers in float64. */
+export type Floats = Float64Array | Float32Array;
+
+/** A whole number in [minimum, 2^31). Sizes are counted in it, so the product of a few stays exact. */
+export function integer(argument: string, value: unknown, minimum: number, maximum = 2 ** 31 - 1): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < minimum || value > maximum) {
+    const domain =
+      maximum === 2 ** 31 - 1 ? `an integer of at least ${minimum}` : `an integer in [${minimum}, ${maximum}]`;
+    throw new InvalidArgumentError(argument, domain, value);
+  }
+  return value;
+}
+
+/** A finite number. */
+export function finite(argument: string, value: unknown): number {
+  if (typeof value !== "number" || !Number.isFinite(value)) {
+    throw new InvalidArgumentError(argument, "a finite number", value);
+  }
+  return value;
+}
+
+/** A finite number above 0. */
+export function positive(argument: string, value: unknown): number {
+  if (typeof value !== "number" || !Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError(argument, "a finite number above 0", value);
+  }
+  return value;
+}
+
+/** A finite number of at least 0. */
+export function nonNegative(argument: string, value: unknown): number {
+  if (typeof value !== "number" || !Number.isFinite(value) || value < 0) {
+    throw new InvalidArgumentError(argument, "a finite number of at least 0", value);
+  }
+  return value;
+}
+
+/** The stability index of the attention functions, 0 < alpha <= 2. The kernel by itself also takes alpha > 2. */
+export function stabilityIndex(argument: string, value: unknown): number {
+  if (typeof value !== "number" || !(value > 0 && value <= 2)) {
+    throw new InvalidArgumentError(argument, "a number in (0, 2]", value);
+  }
+  return value;
+}
+
+/** One of a closed list of names. */
+export function oneOf<T extends string>(argument: string, value: unknown, allowed: readonly T[]): T {
+  if (!allowed.includes(value as T)) {
+    throw new InvalidArgumentError(argument, allowed.map((a) => `"${a}"`).join(" or "), value);
+  }
+  return value as T;
+}
+
+/** A Float64Array or Float32Array, of exactly `length` numbers when a length is given. */
+export function floats<T extends Floats = Floats>(argument: string, value: unknown, length?: number): T {
+  const isFloats = value instanceof Float64Array || value instanceof Float32Array;
+  if (!isFloats || (length !== undefined && value.length !== length)) {
+    const domain = `a Float64Array or Float32Array${length === undefined ? "" : ` of length ${length}`}`;
+    throw new InvalidArgumentError(argument, domain, value);
+  }
+  return value as T;
+}
+
+/** A Uint8Array of 0 and 1 (1 = may not attend) of exactly `length` entries, or undefined. */
+export function optionalMask(argument: string, value: unknown, length: number): Uint8Array | undefined {
+  if (value === undefined) return undefined;
+  if (!(value instanceof Uint8Array) || value.length !== length) {
+    throw new InvalidArgumentError(argument, `a Uint8Array of length ${length}`, value);
+  }
+  return value;
+}
