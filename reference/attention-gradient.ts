@@ -16,6 +16,7 @@
 import { attentionScores, type Head, type HeadOptions, normalizedWeights, resolveHead } from "./attention.js";
 import { type Floats, floats } from "./check.js";
 import { addAngleGradient, addEuclideanGradient, addFreeArccosGradient, unitRows } from "./distance.js";
+import { logPhiOrderSlope, logPhiSlope } from "./kernel.js";
 
 /** What the forward pass of the head gave, and the cotangent of its output. */
 export interface SavedForward {
@@ -85,8 +86,11 @@ export function attentionBackward(head: Head, options: HeadOptions, saved: Saved
     resolved.bandwidthExponent === "1/alpha" && typeof resolved.bandwidth === "number"
       ? Math.log(resolved.bandwidth)
       : 0;
+  const orderVaries = alpha < 2 || resolved.compatibility.localOrderGradient === true;
   const dq = new Float64Array(queries * headDim);
   const dk = new Float64Array(keys * headDim);
+  const { arccosLimit, freeSphereGradient } = resolved.compatibility;
+  const freeLimit = arccosLimit ?? (freeSphereGradient ? 1 : undefined);
   const unitQ = unitRows(q, queries, headDim);
   const unitK = unitRows(k, keys, headDim);
   let dAlpha = 0;
@@ -97,8 +101,8 @@ export function attentionBackward(head: Head, options: HeadOptions, saved: Saved
       const p = i * keys + j;
       if (mask[p]) continue;
       const dS = dScore[p];
-      const slope = alpha < 2 ? -(intrinsicDim + alpha) / (1 + z[p]) : -2 * z[p];
-      if (alpha < 2) dAlpha += dS * (-Math.log1p(z[p]) + (slope * z[p] * logBandwidth) / (alpha * alpha));
+      const slope = logPhiSlope(z[p], alpha, intrinsicDim);
+      if (orderVaries) dAlpha += dS * logPhiOrderSlope(z[p], alpha, intrinsicDim, logBandwidth);
       dKappa -= (dS * slope * z[p]) / kappa;
       if (sphere) dRadius += (dS * slope * z[p]) / radius;
       // ∂z/∂d; a pair at distance 0 has no say in the gradient and would divide 0 by 0.
@@ -106,8 +110,8 @@ export function attentionBackward(head: Head, options: HeadOptions, saved: Saved
       if (d === 0) continue;
       const dDistance = dS * slope * (z[p] / d);
       if (!sphere) addEuclideanGradient(dDistance, d, q, i, k, j, headDim, dq, dk);
-      else if (resolved.compatibility.freeSphereGradient) {
-        addFreeArccosGradient(dDistance * radius, d / radius, q, i, k, j, headDim, dq, dk);
+      else if (freeLimit !== undefined) {
+        addFreeArccosGradient(dDistance * radius, q, i, k, j, headDim, freeLimit, dq, dk);
       } else addAngleGradient(dDistance * radius, unitQ, i, unitK, j, headDim, dq, dk);
     }
   }

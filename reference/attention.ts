@@ -76,10 +76,15 @@ export interface Compatibility {
    * then neither sum to 1 nor depend on scale, and their denominator is a constant for the gradient.
    */
   rowSumFloor?: number;
-  /** Angles by arccos of the raw dot product: q and k are taken to be unit vectors, whether they are or not. */
-  rawArccos?: boolean;
+  /**
+   * Angles by arccos of the raw dot product, clamped to [−limit, limit] (1, or 1 − 1e-7 in an older class of theirs): q
+   * and k are taken to be unit vectors, whether they are or not. Their gradient is then that of free tensors.
+   */
+  arccosLimit?: number;
   /** Spherical gradients with respect to the unit vectors as free tensors, neither projected nor divided by the norm. */
   freeSphereGradient?: boolean;
+  /** At α = 2, dα along the local branch in place of 0. */
+  localOrderGradient?: boolean;
 }
 
 /** A head with all its options resolved. */
@@ -151,6 +156,10 @@ export function resolveHead(head: Head, options: HeadOptions = {}): ResolvedHead
   }
   const floor = options.compatibility?.rowSumFloor;
   if (floor !== undefined) positive("compatibility.rowSumFloor", floor);
+  const limit = options.compatibility?.arccosLimit;
+  if (limit !== undefined && !(limit > 0 && limit <= 1)) {
+    throw new InvalidArgumentError("compatibility.arccosLimit", "a number in (0, 1]", limit);
+  }
   return {
     q: floats("q", head.q, queries * headDim),
     k: floats("k", head.k, keys * headDim),
@@ -178,9 +187,13 @@ export function resolveHead(head: Head, options: HeadOptions = {}): ResolvedHead
 function distances(head: ResolvedHead): Float64Array {
   const { q, k, queries, keys, headDim } = head;
   if (!head.sphere) return spoil(euclideanDistances(q, k, queries, keys, headDim), head);
-  const angle = head.compatibility.rawArccos ? rawArccosAngles : sphereAngles;
+  const limit = head.compatibility.arccosLimit;
+  const angle =
+    limit === undefined
+      ? sphereAngles(q, k, queries, keys, headDim)
+      : rawArccosAngles(q, k, queries, keys, headDim, limit);
   return spoil(
-    angle(q, k, queries, keys, headDim).map((theta) => head.radius * theta),
+    angle.map((theta) => head.radius * theta),
     head,
   );
 }

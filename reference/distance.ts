@@ -13,6 +13,7 @@
  */
 
 import { type Floats, floats, integer } from "./check.js";
+import { InvalidArgumentError } from "./errors.js";
 
 /**
  * Euclidean distances, section 2.
@@ -115,17 +116,28 @@ export function sphereAngles(q: Floats, k: Floats, queries: number, keys: number
 }
 
 /**
- * arccos of the clamped raw dot products: the angle of vectors that are taken to be unit vectors already. Only for the
- * compatibility switch of section 17 (orthogonal spherical heads that the authors do not normalise again).
+ * arccos of the raw dot products, clamped to [−limit, limit]: the angle of vectors that are taken to be unit vectors
+ * already. Only for the compatibility switches of section 17.
+ * @param limit in (0, 1]
+ * @returns [N, M], in radians
+ * @throws InvalidArgumentError
  */
-export function rawArccosAngles(q: Floats, k: Floats, queries: number, keys: number, headDim: number): Float64Array {
+export function rawArccosAngles(
+  q: Floats,
+  k: Floats,
+  queries: number,
+  keys: number,
+  headDim: number,
+  limit = 1,
+): Float64Array {
   checkPoints(q, k, queries, keys, headDim);
+  if (!(limit > 0 && limit <= 1)) throw new InvalidArgumentError("limit", "a number in (0, 1]", limit);
   const angle = new Float64Array(queries * keys);
   for (let i = 0; i < queries; i++) {
     for (let j = 0; j < keys; j++) {
       let dot = 0;
       for (let c = 0; c < headDim; c++) dot += q[i * headDim + c] * k[j * headDim + c];
-      angle[i * keys + j] = Math.acos(Math.max(-1, Math.min(1, dot)));
+      angle[i * keys + j] = Math.acos(Math.max(-limit, Math.min(limit, dot)));
     }
   }
   return angle;
@@ -188,21 +200,23 @@ export function addAngleGradient(
 
 /**
  * Adds `weight` · ∂ arccos(q·k)/∂q = −k/√(1 − (q·k)²) and the same for k, with q and k free: what automatic
- * differentiation gives when nothing normalises the vectors. 0 where |q·k| ≥ 1, which is where the clamp acts.
+ * differentiation gives when nothing normalises the vectors. 0 where the clamp to [−limit, limit] acts.
  */
 export function addFreeArccosGradient(
   weight: number,
-  angle: number,
   q: Floats,
   i: number,
   k: Floats,
   j: number,
   headDim: number,
+  limit: number,
   dq: Float64Array,
   dk: Float64Array,
 ): void {
-  const sine = Math.sin(angle);
-  if (angle === 0 || angle === Math.PI) return;
+  let dot = 0;
+  for (let c = 0; c < headDim; c++) dot += q[i * headDim + c] * k[j * headDim + c];
+  if (Math.abs(dot) >= limit) return;
+  const sine = Math.sqrt((1 - dot) * (1 + dot));
   for (let c = 0; c < headDim; c++) {
     dq[i * headDim + c] -= (weight * k[j * headDim + c]) / sine;
     dk[j * headDim + c] -= (weight * q[i * headDim + c]) / sine;

@@ -11,7 +11,7 @@
  * Everything is computed from the logarithm, through log1p: log(1 + z) loses the digits of a small z.
  */
 
-import { floats, integer, nonNegative, oneOf, positive } from "./check.js";
+import { finite, floats, integer, nonNegative, oneOf, positive } from "./check.js";
 import { type BandwidthExponent, bandwidthFactor } from "./scale.js";
 
 /** log Φ_α(z). No argument checks: see `logKernel`. */
@@ -38,6 +38,13 @@ export function kernel(z: number, alpha: number, intrinsicDim: number): number {
   return Math.exp(logKernel(z, alpha, intrinsicDim));
 }
 
+/** d log Φ_α / dz. No argument checks: see `logKernelSlope`. */
+export function logPhiSlope(z: number, alpha: number, intrinsicDim: number): number {
+  if (alpha < 2) return -(intrinsicDim + alpha) / (1 + z);
+  const p = alpha / (alpha - 1);
+  return -p * z ** (p - 1);
+}
+
 /**
  * d log Φ_α / dz = −(d_M + α)/(1 + z) for α < 2, −p z^(p−1) with p = α/(α−1) for α ≥ 2 (−2z at α = 2), section 9.
  * Arguments as for `logKernel`.
@@ -46,25 +53,34 @@ export function logKernelSlope(z: number, alpha: number, intrinsicDim: number): 
   nonNegative("z", z);
   positive("alpha", alpha);
   positive("intrinsicDim", intrinsicDim);
-  if (alpha < 2) return -(intrinsicDim + alpha) / (1 + z);
+  return logPhiSlope(z, alpha, intrinsicDim);
+}
+
+/** d log Φ_α / dα. No argument checks: see `logKernelOrderSlope`. */
+export function logPhiOrderSlope(z: number, alpha: number, intrinsicDim: number, logBandwidth: number): number {
+  const dz = (z * logBandwidth) / (alpha * alpha);
+  if (alpha < 2) return -Math.log1p(z) - ((intrinsicDim + alpha) / (1 + z)) * dz;
+  if (z === 0) return 0;
   const p = alpha / (alpha - 1);
-  return -p * z ** (p - 1);
+  return (z ** p * Math.log(z)) / (alpha - 1) ** 2 - p * z ** (p - 1) * dz;
 }
 
 /**
- * Total derivative d log Φ_α / dα at a fixed distance, section 9:
+ * Total derivative d log Φ_α / dα of a branch at a fixed distance, section 9:
  *
- *   ∂s/∂α = −log1p(z) − (d_M + α)/(1 + z) · z ln(ε)/α²       α < 2
+ *   α < 2:  −log1p(z) − (d_M + α)/(1 + z) · z ln(ε)/α²
+ *   α ≥ 2:  z^p ln(z)/(α − 1)² − p z^p ln(ε)/α²,  p = α/(α−1)
  *
- * The second term is there only for the exponent 1/α and a numeric ε (a measured ε is held fixed): pass
- * `logBandwidth` = ln ε then, and 0 otherwise. 0 for α ≥ 2.
+ * The terms with ε are there only for the exponent 1/α and a numeric ε (a measured ε is held fixed): pass
+ * `logBandwidth` = ln ε then, and 0 otherwise. Attention takes its order as a constant at α = 2, where the branches meet
+ * without being continuous; this function is the derivative along the branch. Arguments as for `logKernel`.
  */
 export function logKernelOrderSlope(z: number, alpha: number, intrinsicDim: number, logBandwidth = 0): number {
   nonNegative("z", z);
   positive("alpha", alpha);
   positive("intrinsicDim", intrinsicDim);
-  if (alpha >= 2) return 0;
-  return -Math.log1p(z) - (((intrinsicDim + alpha) / (1 + z)) * z * logBandwidth) / (alpha * alpha);
+  finite("logBandwidth", logBandwidth);
+  return logPhiOrderSlope(z, alpha, intrinsicDim, logBandwidth);
 }
 
 /**

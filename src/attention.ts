@@ -1,0 +1,261 @@
+/**
+ * `createAttention`: one object, one device, the same three calls on each. What this file does for every backend:
+ * check the arguments, resolve the options into a plan, read the inputs before a promise is handed out, let overlapping
+ * calls wait for each other, put results where the caller wants them, and refuse to work after `dispose`.
+ */
+
+import { oneOf } from "../reference/check.js";
+import type { Backend, Tensors } from "./backends/backend.js";
+import { createReferenceBackend } from "./backends/reference.js";
+import { BackendUnavailableError, FractionalAttentionError } from "./errors.js";
+import { makePlan, type Plan, type TensorLengths, tensorLengths } from "./plan.js";
+import type {
+  AttentionInputs,
+  AttentionOptions,
+  BackwardInputs,
+  BackwardResult,
+  DeviceName,
+  Floats,
+  ForwardResult,
+  RejectedDevice,
+  WeightsInputs,
+} from "./types.js";
+import { checkObject, checkOptions, checkOut, checkShape, checkTensor } from "./validate.js";
+
+/** Options of `createAttention`. */
+export interface CreateAttentionOptions<D extends DeviceName | "auto" = DeviceName | "auto"> {
+  /** Which device, or `"auto"` for the fastest that runs here. Default `"auto"`. */
+  device?: D;
+}
+
+/** What a device answers in: float64 on the reference, float32 elsewhere. */
+export type ResultArray<D extends DeviceName | "auto"> = D extends "reference"
+  ? Float64Array
+  : D extends "auto"
+    ? Floats
+    : Float32Array;
+
+/** Devices in the order in which `"auto"` tries them. */
+const devices: readonly DeviceName[] = ["webgpu", "wasm", "reference"];
+
+async function openBackend(device: DeviceName, _options: CreateAttentionOptions): Promise<Backend> {
+  if (device === "reference") return createReferenceBackend();
+  throw new FractionalAttentionError("this version of the package does not have this device");
+}
+
+/**
+ * Opens a device for fractional neural attention.
+ *
+ * @param options `device`: `"reference"` (float64, the oracle), or `"auto"`
+ * @returns the open device; `device` says which one it is, `rejected` which others were tried and why they were not taken
+ * @throws InvalidArgumentError for an unknown device
+ * @throws BackendUnavailableError when the device that was asked for, or every device, cannot run here
+ */
+export async function createAttention<D extends DeviceName | "auto" = "auto">(
+  options: CreateAttentionOptions<D> = {},
+): Promise<Attention<ResultArray<D>>> {
+  checkObject("options", options);
+  const wanted = oneOf<DeviceName | "auto">("device", options.device ?? "auto", ["auto", ...devices]);
+  const rejected: RejectedDevice[] = [];
+  for (const device of wanted === "auto" ? devices : [wanted]) {
+    try {
+      return new Attention(await openBackend(device, options), rejected);
+    } catch (error) {
+      rejected.push({ device, reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  throw new BackendUnavailableError(rejected);
+}
+
+/** A call whose arguments are checked: the plan, the arrays that the backend may keep, and where results go. */
+interface Call {
+  readonly plan: Plan;
+  readonly lengths: TensorLengths;
+  readonly tensors: Tensors;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Attention on one device. Made by `createAttention`. */
+export class Attention<R extends Floats = Floats> {
+  /** The device in use. */
+  readonly device: DeviceName;
+  /** Devices that were tried before this one, and why they were not taken. */
+  readonly rejected: readonly RejectedDevice[];
+  readonly #backend: Backend;
+  #last: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  /** @internal */
+  constructor(backend: Backend, rejected: readonly RejectedDevice[] = []) {
+    this.#backend = backend;
+    this.device = backend.device;
+    this.rejected = rejected;
+  }
+
+  /**
+   * Fractional neural attention: O = A V with A the row-normalised kernel of distances (arXiv:2511.10208).
+   *
+   * @param inputs q [B, H, N, D], k [B, K, M, D], v [B, K, M, V] and the sizes; read before the promise is returned
+   * @param options order, geometry, scale, masks; the paper's defaults
+   * @returns output [B, H, N, V] and logSumExp [B, H, N], fresh or in `options.out`
+   * @throws InvalidArgumentError (as a rejection) naming the argument, its domain and the value
+   */
+  async forward(inputs: AttentionInputs, options: AttentionOptions = {}): Promise<ForwardResult<R>> {
+    const call = this.#check(inputs, options);
+    checkOut(options.out, forwardOut(call.lengths), this.#backend.arrays[0], [inputs.q, inputs.k, inputs.v]);
+    const tensors = copyTensors(call.tensors);
+    const result = await this.#enqueue(() => this.#backend.forward(call.plan, tensors, call.signal), call.signal);
+    return deliver(result, options.out) as ForwardResult<R>;
+  }
+
+  /**
+   * Gradients of `forward` for a cotangent dO of its output, from the output and logSumExp that it returned.
+   *
+   * @param inputs as in `forward`
+   * @param options as in `forward`
+   * @param saved output and dOutput [B, H, N, V], logSumExp [B, H, N]
+   * @returns dq, dk, dv in the shapes of q, k, v; dAlpha and dKappa [H]
+   * @throws InvalidArgumentError (as a rejection) naming the argument, its domain and the value
+   */
+  async backward(
+    inputs: AttentionInputs,
+    options: AttentionOptions,
+    saved: BackwardInputs,
+  ): Promise<BackwardResult<R>> {
+    const call = this.#check(inputs, options);
+    this.#checkSaved(saved, call, inputs, options);
+    const tensors = copyTensors(call.tensors);
+    const { output, logSumExp, dOutput } = saved;
+    const kept = { output: output.slice(), logSumExp: logSumExp.slice(), dOutput: dOutput.slice() };
+    const run = () => this.#backend.backward(call.plan, tensors, kept, call.signal);
+    return deliver(await this.#enqueue(run, call.signal), options.out) as BackwardResult<R>;
+  }
+
+  /**
+   * The attention matrix A itself, for looking and for analysis: every row sums to 1, or is 0 where a query has nothing
+   * to attend to.
+   *
+   * @param inputs as in `forward`; v is not needed
+   * @param options as in `forward`
+   * @returns [B, H, N, M], fresh or `options.out.weights`
+   * @throws InvalidArgumentError (as a rejection) naming the argument, its domain and the value
+   */
+  async weights(inputs: WeightsInputs, options: AttentionOptions = {}): Promise<R> {
+    const call = this.#check(inputs, options, false);
+    checkOut(options.out, { weights: call.lengths.weights }, this.#backend.arrays[0], [inputs.q, inputs.k, inputs.v]);
+    const tensors = copyTensors(call.tensors);
+    const run = () => this.#backend.weights(call.plan, tensors, call.signal);
+    const weights = await this.#enqueue(run, call.signal);
+    return deliver({ weights }, options.out).weights as R;
+  }
+
+  /** `forward` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
+  forwardSync(inputs: AttentionInputs, options: AttentionOptions = {}): ForwardResult<R> {
+    const run = this.#sync("forwardSync");
+    const call = this.#check(inputs, options);
+    checkOut(options.out, forwardOut(call.lengths), this.#backend.arrays[0], [inputs.q, inputs.k, inputs.v]);
+    return deliver(run(call.plan, call.tensors), options.out) as ForwardResult<R>;
+  }
+
+  /** `backward` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
+  backwardSync(inputs: AttentionInputs, options: AttentionOptions, saved: BackwardInputs): BackwardResult<R> {
+    const run = this.#sync("backwardSync");
+    const call = this.#check(inputs, options);
+    this.#checkSaved(saved, call, inputs, options);
+    return deliver(run(call.plan, call.tensors, saved), options.out) as BackwardResult<R>;
+  }
+
+  /** `weights` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
+  weightsSync(inputs: WeightsInputs, options: AttentionOptions = {}): R {
+    const run = this.#sync("weightsSync");
+    const call = this.#check(inputs, options, false);
+    checkOut(options.out, { weights: call.lengths.weights }, this.#backend.arrays[0], [inputs.q, inputs.k, inputs.v]);
+    return deliver({ weights: run(call.plan, call.tensors) }, options.out).weights as R;
+  }
+
+  /** Frees the device. Calls that are waiting or come later are refused. May be called any number of times. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#backend.dispose();
+  }
+
+  /** `dispose`, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #refuseDisposed(): void {
+    if (this.#disposed) throw new FractionalAttentionError("attention: this object has been disposed");
+  }
+
+  #sync<Name extends "forwardSync" | "backwardSync" | "weightsSync">(name: Name): NonNullable<Backend[Name]> {
+    this.#refuseDisposed();
+    const method = this.#backend[name];
+    if (method === undefined) {
+      const later = name.replace("Sync", "");
+      throw new FractionalAttentionError(`${name}: ${this.device} cannot answer without waiting; await ${later}()`);
+    }
+    return method.bind(this.#backend) as NonNullable<Backend[Name]>;
+  }
+
+  /** Checks shape, options and tensors, in this order, and resolves the plan. */
+  #check(inputs: WeightsInputs, options: AttentionOptions, withValues = true): Call {
+    this.#refuseDisposed();
+    checkShape(inputs);
+    checkOptions(options, inputs);
+    const plan = makePlan(inputs, options);
+    const lengths = tensorLengths(plan);
+    const { arrays } = this.#backend;
+    checkTensor("q", inputs.q, lengths.q, arrays, "[batch, heads, queries, headDim]");
+    checkTensor("k", inputs.k, lengths.k, arrays, "[batch, keyHeads, keys, headDim]");
+    if (withValues) checkTensor("v", inputs.v, lengths.v, arrays, "[batch, keyHeads, keys, valueDim]");
+    const tensors = { q: inputs.q, k: inputs.k, v: inputs.v ?? new arrays[0](0) };
+    return { plan, lengths, tensors, signal: options.signal };
+  }
+
+  #checkSaved(saved: BackwardInputs, call: Call, inputs: AttentionInputs, options: AttentionOptions): void {
+    checkObject("saved", saved);
+    const { lengths } = call;
+    const { arrays } = this.#backend;
+    checkTensor("output", saved.output, lengths.output, arrays, "[batch, heads, queries, valueDim]");
+    checkTensor("logSumExp", saved.logSumExp, lengths.logSumExp, arrays, "[batch, heads, queries]");
+    checkTensor("dOutput", saved.dOutput, lengths.output, arrays, "[batch, heads, queries, valueDim]");
+    const expected = { dq: lengths.q, dk: lengths.k, dv: lengths.v, dAlpha: lengths.perHead, dKappa: lengths.perHead };
+    const read = [inputs.q, inputs.k, inputs.v, saved.output, saved.logSumExp, saved.dOutput];
+    checkOut(options.out, expected, arrays[0], read);
+  }
+
+  /** Runs after the calls before it, however those end. */
+  #enqueue<Result>(run: () => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+    signal?.throwIfAborted();
+    const result = this.#last.then(() => {
+      this.#refuseDisposed();
+      signal?.throwIfAborted();
+      return run();
+    });
+    this.#last = result.catch(() => {});
+    return result;
+  }
+}
+
+function forwardOut(lengths: TensorLengths): Record<string, number> {
+  return { output: lengths.output, logSumExp: lengths.logSumExp };
+}
+
+function copyTensors({ q, k, v }: Tensors): Tensors {
+  return { q: q.slice(), k: k.slice(), v: v.slice() };
+}
+
+/** Copies each result into the caller's array of that name, if there is one, and returns what the caller will hold. */
+function deliver<Result extends object>(result: Result, out: AttentionOptions["out"]): Result {
+  if (out === undefined) return result;
+  const delivered: Record<string, Floats> = { ...result } as Record<string, Floats>;
+  for (const name of Object.keys(result)) {
+    const target = (out as Record<string, Floats | undefined>)[name];
+    if (target === undefined) continue;
+    target.set(delivered[name]);
+    delivered[name] = target;
+  }
+  return delivered as Result;
+}
