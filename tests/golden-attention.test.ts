@@ -1,4 +1,4 @@
-/** Golden vectors of the attention core: every case of every file, at the tolerance that the case states. */
+/** Golden vectors of the attention core and of multi-head attention: every case of every file, at the tolerance that the case states. */
 import { expect, test } from "vitest";
 import type { Check } from "../src/verify/check.js";
 import { loadGolden } from "../src/verify/golden.js";
@@ -9,12 +9,14 @@ import {
   checkTranslation,
   refusedAttentionCases,
 } from "../src/verify/golden-attention.js";
+import { checkMultiHead } from "../src/verify/golden-multi-head.js";
 
 const groups = [
   { group: "kernel", run: checkKernel, cases: 204 },
   { group: "attention_euclidean", run: checkEuclidean, cases: 80 },
   { group: "attention_spherical", run: checkSpherical, cases: 56 },
   { group: "attention_translation", run: checkTranslation, cases: 10 },
+  { group: "multihead", run: checkMultiHead, cases: 22 },
 ];
 
 test.each(groups)("$group: all $cases cases within their stated tolerance", ({ group, run, cases }) => {

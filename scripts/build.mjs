@@ -1,0 +1,50 @@
+/**
+ * Builds `dist/`: the library bundles (esbuild), the command line with everything it needs inside, and the type
+ * declarations (tsc). Nothing of it is committed.
+ */
+
+import { execFile } from "node:child_process";
+import { rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+
+const run = promisify(execFile);
+const root = new URL("..", import.meta.url).pathname;
+const require = createRequire(import.meta.url);
+
+await rm(new URL("../dist", import.meta.url), { recursive: true, force: true });
+
+const shared = { absWorkingDir: root, bundle: true, format: "esm", target: "es2022", logLevel: "warning" };
+
+const library = build({
+  ...shared,
+  entryPoints: { index: "src/index.ts", reference: "reference/index.ts" },
+  outdir: "dist",
+  chunkNames: "chunks/[name]-[hash]",
+  splitting: true,
+  sourcemap: true,
+  sourcesContent: false,
+  platform: "neutral",
+  mainFields: ["module", "main"],
+});
+
+const commandLine = build({
+  ...shared,
+  entryPoints: { cli: "src/cli/main.ts" },
+  outdir: "dist",
+  platform: "node",
+  minify: true,
+  // CommonJS dependencies inside an ES module ask for Node's own modules through require.
+  banner: {
+    js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
+});
+
+const declarations = run(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", "tsconfig.build.json"], {
+  cwd: root,
+}).catch((error) => {
+  throw new Error(error.stdout || error.message);
+});
+
+await Promise.all([library, commandLine, declarations]);
