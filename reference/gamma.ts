@@ -1,0 +1,50 @@
+/**
+ * Euler's Gamma function of a real argument, which the constants of the fractional Laplacian and of stable laws need.
+ *
+ *   Γ(x) = Γ(x + n) / (x (x+1) ⋯ (x+n−1))                          lifts any x to z = x + n ≥ 12
+ *   Γ(z) = √(2π/z) (z/e)^z exp(1/(12z) − 1/(360z³) + 1/(1260z⁵) − …)   Stirling's series, there
+ *
+ * Serves eq. section 15 (arXiv:2511.10208).
+ * Error: the first term left out of the series is below 10⁻¹⁷ at z = 12; what remains is rounding, one half unit in the
+ * last place for each factor of the product, measured below 10⁻¹⁴ relative over −170 < x < 171.
+ * Not here: the logarithm of Γ, complex arguments.
+ */
+
+import { finite } from "./check.js";
+import { InvalidArgumentError } from "./errors.js";
+
+/** Stirling's series is used from here on. */
+const STIRLING_FROM = 12;
+
+/** B₂ₖ / (2k (2k−1)) for k = 1 … 8, the coefficients of z^(1−2k). */
+const STIRLING = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400];
+
+/**
+ * Γ(x); Infinity above 171.62, where it exceeds the largest float64.
+ *
+ * @param x a finite number, except 0, −1, −2, …, the poles of Γ
+ * @throws InvalidArgumentError at a pole or for a number that is not finite
+ */
+export function gamma(x: number): number {
+  finite("x", x);
+  if (x <= 0 && Number.isInteger(x)) {
+    throw new InvalidArgumentError("x", "a finite number that is not 0 or a negative integer", x);
+  }
+  if (x > 172) return Number.POSITIVE_INFINITY;
+  const lift = Math.max(0, Math.ceil(STIRLING_FROM - x));
+  const z = x + lift;
+  // x + lift is rounded; z − lift is exact, so `lost` is exactly what the rounding dropped. Γ'(z)/Γ(z) ≈ log z − 1/(2z)
+  // turns it into the factor that Γ(z) misses: worth 5e-15 for small x.
+  const lost = x - (z - lift);
+  let value = stirling(z) * (1 + lost * (Math.log(z) - 1 / (2 * z)));
+  for (let i = lift - 1; i >= 0; i--) value /= x + i;
+  return value;
+}
+
+function stirling(z: number): number {
+  let correction = 0;
+  for (let k = STIRLING.length - 1; k >= 0; k--) correction = correction / (z * z) + STIRLING[k];
+  // z^z overflows for z > 143 long before Γ does: half of the power is multiplied in on either side of exp(−z).
+  const halfPower = z ** ((z - 0.5) / 2);
+  return Math.sqrt(2 * Math.PI) * halfPower * Math.exp(correction / z - z) * halfPower;
+}
