@@ -1,0 +1,147 @@
+/**
+ * `fna verify` as a function: every golden group and a seeded random battery against every device that runs here, one row
+ * per device and group. A check passes when its error is at most its bound; both are stated where the check is made.
+ */
+
+import { integer, oneOf } from "../../reference/check.js";
+import { createRandom } from "../../reference/random.js";
+import { createReferenceBackend } from "../backends/reference.js";
+import { InvalidArgumentError } from "../errors.js";
+import type { DeviceName } from "../types.js";
+import { type InputKind, inputKinds, randomProblem } from "./battery.js";
+import type { Check } from "./check.js";
+import { type GoldenCase, loadGolden } from "./golden.js";
+import { checkAnalysis } from "./golden-analysis.js";
+import { checkEuclidean, checkKernel, checkSpherical, checkTranslation } from "./golden-attention.js";
+import { checkDot, checkSinkhorn, checkTranslationDot } from "./golden-baselines.js";
+import { checkLevy } from "./golden-levy.js";
+import { checkMultiHead } from "./golden-multi-head.js";
+import { judgeReference } from "./judge-reference.js";
+
+/** What to verify; everything by default. */
+export interface VerifyOptions {
+  /** Devices to judge. Default: every device that runs here. */
+  devices?: readonly DeviceName[];
+  /** Groups, by the names of `verifyGroups`. Default: all. */
+  groups?: readonly string[];
+  /** Seed of the random battery, in [0, 2^32). Default 1. */
+  seed?: number;
+  /** Problems per kind of input in the random battery, at least 1. Default 40. */
+  cases?: number;
+  /** Folder of the golden vectors. Default: that of the repository. */
+  golden?: string;
+}
+
+/** One device and group. `error` and `bound` are those of the check with the least margin. */
+export interface VerifyRow {
+  readonly device: string;
+  readonly group: string;
+  readonly cases: number;
+  readonly checks: number;
+  readonly error: number;
+  readonly bound: number;
+  /** bound / error; Infinity for an exact result. */
+  readonly margin: number;
+  /** Case and tensor of that check. */
+  readonly worst: string;
+  readonly passed: boolean;
+  readonly note?: string;
+  /** For random groups. */
+  readonly seed?: number;
+}
+
+/** The outcome. */
+export interface VerifyResult {
+  readonly rows: readonly VerifyRow[];
+  /** Devices that were not judged, and why. */
+  readonly rejected: readonly { readonly device: string; readonly reason: string }[];
+  readonly passed: boolean;
+}
+
+/** Golden groups and what checks them. They judge functions of the reference that no other device has. */
+const goldenGroups: Readonly<Record<string, (cases: readonly GoldenCase[]) => Check[]>> = {
+  kernel: checkKernel,
+  attention_euclidean: checkEuclidean,
+  attention_spherical: checkSpherical,
+  attention_translation: (cases) => [...checkTranslation(cases), ...checkTranslationDot(cases)],
+  attention_dot: checkDot,
+  multihead: checkMultiHead,
+  sinkhorn: checkSinkhorn,
+  analysis: checkAnalysis,
+  levy: checkLevy,
+};
+
+const randomGroups = inputKinds.map((kind) => `random ${kind}`);
+
+/** Names that `VerifyOptions.groups` takes. */
+export const verifyGroups: readonly string[] = [...Object.keys(goldenGroups), ...randomGroups];
+
+/** Devices that this version can judge. */
+export const verifyDevices: readonly DeviceName[] = ["reference"];
+
+/**
+ * Verifies the devices.
+ * @param onProgress called before each row with the rows done, their total, and the name of the next
+ * @throws InvalidArgumentError; the file system's error when the golden vectors are not there
+ */
+export async function runVerify(
+  options: VerifyOptions = {},
+  onProgress?: (done: number, total: number, label: string) => void,
+): Promise<VerifyResult> {
+  const seed = integer("seed", options.seed ?? 1, 0, 2 ** 32 - 1);
+  const perKind = integer("cases", options.cases ?? 40, 1, 1_000_000);
+  const groups = options.groups ?? verifyGroups;
+  for (const group of groups) oneOf("groups", group, verifyGroups);
+  const devices = options.devices ?? verifyDevices;
+  if (devices.length === 0) throw new InvalidArgumentError("devices", "at least one device", devices);
+  for (const device of devices) oneOf<DeviceName>("devices", device, verifyDevices);
+
+  const rows: VerifyRow[] = [];
+  const total = devices.length * groups.length;
+  for (const device of devices) {
+    for (const group of groups) {
+      onProgress?.(rows.length, total, `${device} ${group}`);
+      // Lets a progress bar draw between rows.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      const golden = goldenGroups[group];
+      rows.push(
+        golden
+          ? summarize(device, group, golden(loadGolden(group, options.golden).cases))
+          : { ...summarize(device, group, randomChecks(group, seed, perKind)), seed },
+      );
+    }
+  }
+  onProgress?.(total, total, "done");
+  return { rows, rejected: [], passed: rows.every((row) => row.passed) };
+}
+
+function randomChecks(group: string, seed: number, cases: number): Check[] {
+  const kind = group.slice("random ".length) as InputKind;
+  // Each kind has its own stream, so that a group alone gives the numbers that it gives among others.
+  const random = createRandom((seed + inputKinds.indexOf(kind) * 0x9e3779b9) >>> 0);
+  const backend = createReferenceBackend();
+  const checks: Check[] = [];
+  for (let c = 0; c < cases; c++) {
+    checks.push(...judgeReference(backend, randomProblem(random, kind), `${kind} ${c}`, seed + c));
+  }
+  return checks;
+}
+
+/** The row of a group: the check with the least margin, a failed one before all others. */
+export function summarize(device: string, group: string, checks: readonly Check[]): VerifyRow {
+  if (checks.length === 0) throw new Error(`group ${group} on ${device} has no checks`);
+  const margin = ({ error, bound }: Check) =>
+    Number.isNaN(error) ? -1 : error === 0 ? Number.POSITIVE_INFINITY : bound / error;
+  const worst = checks.reduce((least, check) => (margin(check) < margin(least) ? check : least));
+  return {
+    device,
+    group,
+    cases: new Set(checks.map((check) => check.case)).size,
+    checks: checks.length,
+    error: worst.error,
+    bound: worst.bound,
+    margin: margin(worst),
+    worst: `${worst.case} ${worst.tensor}`,
+    passed: checks.every((check) => check.error <= check.bound),
+  };
+}

@@ -1,0 +1,383 @@
+/** The public face on the reference device: devices, calls, masks, lifecycle. What is computed is judged elsewhere. */
+
+import { describe, expect, test } from "vitest";
+import { attentionForward } from "../reference/attention.js";
+import { createRandom } from "../reference/random.js";
+import { rescaledRadius } from "../reference/scale.js";
+import { createReferenceBackend } from "../src/backends/reference.js";
+import {
+  type AttentionInputs,
+  type AttentionOptions,
+  BackendUnavailableError,
+  createAttention,
+  FractionalAttentionError,
+  InvalidArgumentError,
+  mergePartials,
+  preset,
+} from "../src/index.js";
+import { makePlan } from "../src/plan.js";
+import { inputKinds, randomProblem } from "../src/verify/battery.js";
+import { judgeReference } from "../src/verify/judge-reference.js";
+import { positionMasked } from "../src/verify/literal.js";
+
+const attention = await createAttention({ device: "reference" });
+
+function inputs(shape: Partial<AttentionInputs> = {}, seed = 1): AttentionInputs<Float64Array> {
+  const sizes = { batch: 2, heads: 2, queries: 4, keys: 5, headDim: 3, valueDim: 2, ...shape };
+  const random = createRandom(seed);
+  const normals = (length: number) => Float64Array.from({ length }, () => random.normal());
+  return {
+    ...sizes,
+    q: normals(sizes.batch * sizes.heads * sizes.queries * sizes.headDim),
+    k: normals(sizes.batch * sizes.heads * sizes.keys * sizes.headDim),
+    v: normals(sizes.batch * sizes.heads * sizes.keys * sizes.valueDim),
+  };
+}
+
+describe("createAttention", () => {
+  test("says which device is in use and which were not taken", async () => {
+    expect(attention.device).toBe("reference");
+    expect(attention.rejected).toEqual([]);
+    const automatic = await createAttention();
+    expect(["reference", "wasm", "webgpu"]).toContain(automatic.device);
+    for (const { device, reason } of automatic.rejected) expect(`${device}: ${reason}`).toMatch(/^web|^wasm/);
+  });
+
+  test("refuses an unknown device by name, and one that cannot run with the reason", async () => {
+    await expect(createAttention({ device: "tpu" as "wasm" })).rejects.toThrow(
+      /^device: expected .*"wasm".*, got "tpu"$/,
+    );
+    await expect(createAttention({ device: "webgpu" })).rejects.toThrow(BackendUnavailableError);
+    await expect(createAttention({ device: "webgpu" })).rejects.toThrow(/webgpu: /);
+  });
+});
+
+describe("the battery", () => {
+  test.each(inputKinds)("random problems of kind %s agree with the literal evaluation and with slopes", (kind) => {
+    const random = createRandom(2026);
+    const backend = createReferenceBackend();
+    const tensors = new Map<string, number>();
+    for (let c = 0; c < 60; c++) {
+      for (const check of judgeReference(backend, randomProblem(random, kind), `${kind} ${c}`, c)) {
+        tensors.set(check.tensor, (tensors.get(check.tensor) ?? 0) + 1);
+        expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
+      }
+    }
+    // No silent skipping: most problems are within reach of the literal evaluation and have a slope.
+    expect(tensors.get("row sums")).toBe(60);
+    expect(tensors.get("weights")).toBeGreaterThan(40);
+    if (kind !== "duplicates") expect(tensors.get("slope")).toBeGreaterThan(20);
+  });
+});
+
+describe("calls", () => {
+  test("float32 inputs are read as they are, and results are float64", async () => {
+    const wide = inputs();
+    const narrow = {
+      ...wide,
+      q: Float32Array.from(wide.q),
+      k: Float32Array.from(wide.k),
+      v: Float32Array.from(wide.v),
+    };
+    const rounded = {
+      ...wide,
+      q: Float64Array.from(narrow.q),
+      k: Float64Array.from(narrow.k),
+      v: Float64Array.from(narrow.v),
+    };
+    const result = await attention.forward(narrow);
+    expect(result.output).toBeInstanceOf(Float64Array);
+    expect(result).toEqual(await attention.forward(rounded));
+  });
+
+  test("each head is the attention of that head alone, with its own order and scale", async () => {
+    const call = inputs({ heads: 4 });
+    const alpha = Float32Array.of(0.5, 1, 1.5, 2);
+    const kappa = Float32Array.of(1, 2, 3, 4);
+    const { output, logSumExp } = await attention.forward(call, { alpha, kappa });
+    for (let s = 0; s < 8; s++) {
+      const alone = attentionForward(
+        {
+          ...call,
+          q: call.q.subarray(s * 12, s * 12 + 12),
+          k: call.k.subarray(s * 15, s * 15 + 15),
+          v: call.v.subarray(s * 10, s * 10 + 10),
+        },
+        { alpha: alpha[s % 4], kappa: kappa[s % 4] },
+      );
+      expect(output.subarray(s * 8, s * 8 + 8)).toEqual(alone.output);
+      expect(logSumExp.subarray(s * 4, s * 4 + 4)).toEqual(alone.logSumExp);
+    }
+  });
+
+  test("grouped heads read head floor(h K / H) and add up in its gradients", async () => {
+    const call = inputs({ heads: 4 });
+    const grouped = { ...call, k: call.k.subarray(0, 2 * 2 * 15), v: call.v.subarray(0, 2 * 2 * 10) };
+    const repeat = (x: Float64Array, size: number) =>
+      Float64Array.from({ length: 8 * size }, (_, e) => x[Math.floor(e / size / 2) * size + (e % size)]);
+    const spread = { ...call, k: repeat(grouped.k, 15), v: repeat(grouped.v, 10) };
+    const result = await attention.forward(grouped, { keyHeads: 2 });
+    expect(result).toEqual(await attention.forward(spread));
+    const dOutput = result.output.map((_, e) => Math.sin(e));
+    const together = await attention.backward(grouped, { keyHeads: 2 }, { ...result, dOutput });
+    const apart = await attention.backward(spread, {}, { ...result, dOutput });
+    expect(together.dq).toEqual(apart.dq);
+    for (let e = 0; e < 15; e++) expect(together.dk[e]).toBe(apart.dk[e] + apart.dk[15 + e]);
+    expect(together.dAlpha).toEqual(apart.dAlpha);
+    expect(together.dAlpha.length).toBe(4);
+  });
+
+  test("with and without waiting give the same bits", async () => {
+    const call = inputs();
+    const result = await attention.forward(call, { causal: true });
+    expect(attention.forwardSync(call, { causal: true })).toEqual(result);
+    const saved = { ...result, dOutput: result.output.map((o) => o + 1) };
+    expect(attention.backwardSync(call, { causal: true }, saved)).toEqual(
+      await attention.backward(call, { causal: true }, saved),
+    );
+    expect(attention.weightsSync(call, { causal: true })).toEqual(await attention.weights(call, { causal: true }));
+  });
+
+  test("weights needs no values, and its rows sum to 1", async () => {
+    const { v: _, ...call } = inputs();
+    const weights = await attention.weights(call, { alpha: 0.7 });
+    for (let row = 0; row < weights.length; row += 5) {
+      const sum = weights.subarray(row, row + 5).reduce((s, w) => s + w, 0);
+      expect(Math.abs(sum - 1)).toBeLessThan(16 * 2 ** -53);
+    }
+  });
+
+  test.each([{ batch: 0 }, { queries: 0 }, { keys: 0 }])("sizes of 0 are sizes: %o", async (shape) => {
+    const call = inputs(shape);
+    const { output, logSumExp } = await attention.forward(call, { alpha: 1.5, degreeNormalization: 1 });
+    expect(output.every((o) => o === 0)).toBe(true);
+    expect(logSumExp.every((l) => l === Number.NEGATIVE_INFINITY)).toBe(true);
+    const gradient = await attention.backward(call, {}, { output, logSumExp, dOutput: output });
+    expect(gradient.dq.every((g) => g === 0)).toBe(true);
+    expect(gradient.dq.length).toBe(call.q.length);
+    expect((await attention.weights(call)).length).toBe(call.batch * 2 * call.queries * call.keys);
+  });
+});
+
+describe("masks", () => {
+  const combinations: AttentionOptions[] = [
+    { causal: true },
+    { window: 1, globalTokens: 1 },
+    { excludeSelf: true },
+    { keyLengths: Int32Array.of(2, 0) },
+    { queryLengths: Int32Array.of(1, 3), causal: true },
+    { keyLengths: Int32Array.of(4, 3), queryLengths: Int32Array.of(4, 2), window: 0, causal: true },
+    { mask: { data: Uint8Array.from({ length: 20 }, (_, e) => (e % 3) & 1), shape: [1, 1, 4, 5] } },
+    { mask: Uint8Array.from({ length: 5 }, (_, e) => e & 1) },
+    { mask: { data: Uint8Array.from({ length: 10 }, (_, e) => e % 2), shape: [2, 1, 1, 5] } },
+    { mask: { data: Uint8Array.from({ length: 10 }, (_, e) => e % 2), shape: [1, 2, 1, 5] }, causal: true, window: 2 },
+    { mask: Uint8Array.from({ length: 80 }, (_, e) => ((e * 7) % 3) & 1), excludeSelf: true },
+  ];
+
+  test.each(combinations)("%o: a pair has weight 0 where the plan masks it and only there", async (options) => {
+    const call = inputs();
+    const weights = await attention.weights(call, options);
+    const plan = makePlan(call, options);
+    let e = 0;
+    for (let b = 0; b < 2; b++)
+      for (let h = 0; h < 2; h++)
+        for (let i = 0; i < 4; i++)
+          for (let j = 0; j < 5; j++)
+            expect(weights[e++] === 0, `${b} ${h} ${i} ${j}`).toBe(positionMasked(plan, b, h, i, j));
+  });
+
+  test("causal is aligned at the last key, and queryLengths follow keyLengths only when queries = keys", async () => {
+    const wide = await attention.weights(inputs({ batch: 1, heads: 1 }), { causal: true });
+    expect([...wide.subarray(0, 5)].map((w) => w > 0)).toEqual([true, true, false, false, false]);
+    const square = inputs({ batch: 1, heads: 1, queries: 5 });
+    const { logSumExp } = await attention.forward(square, { keyLengths: Int32Array.of(3) });
+    expect([...logSumExp].map(Number.isFinite)).toEqual([true, true, true, false, false]);
+    const cross = await attention.forward(inputs({ batch: 1, heads: 1 }), { keyLengths: Int32Array.of(3) });
+    expect([...cross.logSumExp].every(Number.isFinite)).toBe(true);
+  });
+
+  test("the distance threshold masks pairs at least that far apart in units of kappa", async () => {
+    const call = {
+      q: Float64Array.of(0),
+      k: Float64Array.of(1, 2, 3),
+      batch: 1,
+      heads: 1,
+      queries: 1,
+      keys: 3,
+      headDim: 1,
+    };
+    const weights = await attention.weights(call, { kappa: 2, distanceThreshold: 1 });
+    expect([...weights].map((w) => w > 0)).toEqual([true, false, false]);
+  });
+
+  test("a masked key may hold anything", async () => {
+    const call = inputs({ batch: 1 });
+    const options: AttentionOptions = { keyLengths: Int32Array.of(3), degreeNormalization: 1, bandwidth: "median" };
+    const spoiled = inputs({ batch: 1 });
+    for (let h = 0; h < 2; h++) {
+      spoiled.k.fill(Number.NaN, h * 15 + 9, h * 15 + 15);
+      spoiled.v.fill(Number.POSITIVE_INFINITY, h * 10 + 6, h * 10 + 10);
+    }
+    const clean = await attention.forward(call, options);
+    expect(await attention.forward(spoiled, options)).toEqual(clean);
+    const dOutput = clean.output.map((_, e) => e);
+    expect(await attention.backward(spoiled, options, { ...clean, dOutput })).toEqual(
+      await attention.backward(call, options, { ...clean, dOutput }),
+    );
+  });
+});
+
+describe("numbers that are not finite", () => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    "%s spoils the rows that attend to it",
+    async (bad) => {
+      const call = inputs({ batch: 1, heads: 1, queries: 5 });
+      const clean = await attention.forward(call, { causal: true });
+      const rows = (x: Float64Array, width: number) =>
+        Array.from({ length: 5 }, (_, i) => x.subarray(i * width, (i + 1) * width));
+      for (const [name, at, first] of [
+        ["q", 6, 2],
+        ["k", 6, 2],
+        ["v", 4, 2],
+      ] as const) {
+        const spoiled = { ...call, [name]: call[name].slice() };
+        spoiled[name][at] = bad;
+        const { output, logSumExp } = await attention.forward(spoiled, { causal: true });
+        rows(output, 2).forEach((row, i) => {
+          const hit = name === "q" ? i === first : i >= first;
+          expect(
+            hit ? row.every(Number.isNaN) : row.every((o, c) => o === clean.output[i * 2 + c]),
+            `${name} ${i}`,
+          ).toBe(true);
+          expect(Number.isNaN(logSumExp[i])).toBe(hit && name !== "v");
+        });
+      }
+    },
+  );
+});
+
+describe("results and lifecycle", () => {
+  test("out receives the results, and only a finished call writes to it", async () => {
+    const call = inputs();
+    const plain = await attention.forward(call);
+    const out = { output: new Float64Array(plain.output.length) };
+    const result = await attention.forward(call, { out });
+    expect(result.output).toBe(out.output);
+    expect(result).toEqual(plain);
+    const dq = new Float64Array(call.q.length);
+    const saved = { ...plain, dOutput: plain.output };
+    expect((await attention.backward(call, { out: { dq } }, saved)).dq).toBe(dq);
+    const weights = new Float64Array(80);
+    expect(await attention.weights(call, { out: { weights } })).toBe(weights);
+    expect(await attention.weights(call)).toEqual(weights);
+
+    const untouched = { output: new Float64Array(plain.output.length).fill(7) };
+    await expect(attention.forward({ ...call, q: call.q.subarray(1) }, { out: untouched })).rejects.toThrow(
+      InvalidArgumentError,
+    );
+    expect(untouched.output.every((o) => o === 7)).toBe(true);
+  });
+
+  test("inputs are read before the promise returns, and overlapping calls each get their own numbers", async () => {
+    const call = inputs();
+    const expected = await attention.forward(call);
+    const pending = attention.forward(call);
+    const other = attention.forward({ ...call, q: call.q.map((x) => 2 * x) });
+    call.q.fill(0);
+    call.k.fill(0);
+    call.v.fill(0);
+    expect(await pending).toEqual(expected);
+    expect((await other).output).not.toEqual(expected.output);
+    expect(attention.rejected).toEqual([]);
+  });
+
+  test("a signal stops a call before and during the work, and the next call is right", async () => {
+    const call = inputs();
+    const out = { output: new Float64Array(16 * 2).fill(7) };
+    await expect(attention.forward(call, { signal: AbortSignal.abort() })).rejects.toThrow(
+      expect.objectContaining({ name: "AbortError" }),
+    );
+    const large = inputs({ batch: 8, heads: 8, queries: 96, keys: 96 });
+    const controller = new AbortController();
+    const stopped = attention.forward(large, { signal: controller.signal });
+    const next = attention.forward(call, { out });
+    setTimeout(() => controller.abort(new Error("enough")), 5);
+    await expect(stopped).rejects.toThrow("enough");
+    expect(await next).toEqual(await attention.forward(call));
+  });
+
+  test("dispose is idempotent, refuses later calls, and works with using", async () => {
+    const own = await createAttention({ device: "reference" });
+    const waiting = own.forward(inputs());
+    own.dispose();
+    own.dispose();
+    own[Symbol.dispose]();
+    await expect(waiting).rejects.toThrow(FractionalAttentionError);
+    await expect(own.forward(inputs())).rejects.toThrow(/disposed/);
+    expect(() => own.forwardSync(inputs())).toThrow(/disposed/);
+    expect((await attention.forward(inputs())).output.length).toBe(32);
+  });
+});
+
+describe("mergePartials", () => {
+  test("halves of the keys combine to the whole, empty ones included", async () => {
+    const call = inputs();
+    const whole = await attention.forward(call, { alpha: 1.3 });
+    const masks = [0, 1, 2].map((part) =>
+      Uint8Array.from({ length: 5 }, (_, j) => (part < 2 && j < 2 === (part === 0) ? 0 : 1)),
+    );
+    const parts = [];
+    for (const mask of masks) parts.push(await attention.forward(call, { alpha: 1.3, mask }));
+    const merged = mergePartials(parts);
+    // Three exponentials and a division on each side: a few ulps of values of order 1.
+    for (const name of ["output", "logSumExp"] as const) {
+      merged[name].forEach((x, e) => {
+        expect(Math.abs(x - whole[name][e])).toBeLessThan(16 * 2 ** -53 * (1 + Math.abs(whole[name][e])));
+      });
+    }
+    expect(mergePartials([parts[2], parts[2]])).toEqual(parts[2]);
+    expect(mergePartials([whole])).toEqual(whole);
+  });
+
+  test("gradients of the parts under the whole's output add up to the whole's", async () => {
+    const call = inputs();
+    const whole = await attention.forward(call);
+    const saved = { ...whole, dOutput: whole.output.map((_, e) => Math.cos(e)) };
+    const expected = await attention.backward(call, {}, saved);
+    const halves: (typeof expected)[] = [];
+    for (const first of [true, false]) {
+      const mask = Uint8Array.from({ length: 5 }, (_, j) => (j < 2 === first ? 0 : 1));
+      halves.push(await attention.backward(call, { mask }, saved));
+    }
+    for (const name of ["dq", "dk", "dv", "dAlpha", "dKappa"] as const) {
+      const largest = Math.max(...expected[name].map(Math.abs));
+      expected[name].forEach((g, e) => {
+        // Sums of five terms in another order.
+        expect(Math.abs(halves[0][name][e] + halves[1][name][e] - g)).toBeLessThan(64 * 2 ** -53 * largest);
+      });
+    }
+  });
+});
+
+describe("preset", () => {
+  test("the paper's is what a call without options does", async () => {
+    expect(await attention.forward(inputs(), preset("paper"))).toEqual(await attention.forward(inputs()));
+    const sphere = await attention.forward(inputs(), preset("paper", { manifold: "sphere" }));
+    expect(sphere).toEqual(await attention.forward(inputs(), { manifold: "sphere" }));
+  });
+
+  test("the authors' differ in scale, exponent, diagonal and dimension as their programs do", () => {
+    const plan = (options: AttentionOptions) => makePlan(inputs({ headDim: 8 }), options);
+    expect(plan(preset("authors-text", { sharedQueryKey: true })).excludeSelf).toBe(true);
+    expect(plan(preset("authors-vision", { sharedQueryKey: true })).excludeSelf).toBe(false);
+    expect(plan(preset("authors-vision")).kappa[0]).toBe(8);
+    expect(plan({ ...preset("authors-translation"), alpha: 2 }).kappa[0]).toBe(Math.sqrt(8));
+    expect(plan(preset("authors-translation")).bandwidthExponent).toBe("1/2");
+    expect(plan(preset("authors-text", { manifold: "sphere", headDim: 8, heads: 1 })).intrinsicDim).toBe(7);
+    expect(plan(preset("authors-text", { manifold: "sphere", headDim: 8, heads: 2 })).intrinsicDim).toBe(8);
+    const vision = plan(preset("authors-vision", { manifold: "sphere", headDim: 8 }));
+    expect([vision.intrinsicDim, vision.radius[0]]).toEqual([8, rescaledRadius(7)]);
+    expect(() => preset("authors-translation", { manifold: "sphere" })).toThrow(/^context.manifold: /);
+    expect(() => preset("authors-vision", { manifold: "sphere" })).toThrow(/^context.headDim: /);
+  });
+});
