@@ -1,0 +1,59 @@
+/**
+ * The float64 reference: every equation of fractional neural attention (arXiv:2511.10208) by name, as plain loops. It is
+ * what everything else is judged by, and it is never optimised. The table of equations and names is in README.md beside
+ * this file.
+ */
+
+export {
+  type AttentionResult,
+  attentionForward,
+  type Compatibility,
+  type Head,
+  type HeadOptions,
+} from "./attention.js";
+export { type AttentionGradient, attentionBackward, type SavedForward } from "./attention-gradient.js";
+export * from "./attention-graph.js";
+export type { Floats } from "./check.js";
+export * from "./circle-spectrum.js";
+export * from "./diffusion-map.js";
+export { euclideanDistances, rawArccosAngles, sphereAngles, type UnitRows, unitRows } from "./distance.js";
+export {
+  type DotProductGradients,
+  type DotProductOptions,
+  type DotProductResult,
+  dotProductAttention,
+  dotProductAttentionBackward,
+  dotProductScores,
+} from "./dot-product.js";
+export * from "./dynamic-inference.js";
+export { FractionalAttentionError, InvalidArgumentError } from "./errors.js";
+export { gamma } from "./gamma.js";
+export {
+  distanceToScore,
+  kernel,
+  logKernel,
+  logKernelOrderSlope,
+  logKernelSlope,
+  type MarkovMatrix,
+  markovMatrix,
+} from "./kernel.js";
+export * from "./levy-stable.js";
+export * from "./linear.js";
+export * from "./magnetic.js";
+export * from "./masks.js";
+export * from "./multi-head.js";
+export * from "./orthogonal.js";
+export * from "./random.js";
+export * from "./scale.js";
+export * from "./sinkhorn.js";
+export {
+  attentionEigenvalues,
+  type ComplexValues,
+  generatorEigenvalues,
+  type SpectralGap,
+  type SpectrumOrder,
+  type SymmetricEigen,
+  sharedEigenvalues,
+  spectralGap,
+  symmetricEigen,
+} from "./spectrum.js";
