@@ -85,9 +85,9 @@ function check(c: GoldenCase, name: string, actual: ArrayLike<number>, expected:
   const largest = expected.reduce((m, e) => Math.max(m, Math.abs(e)), 0);
   let error = actual.length === expected.length ? 0 : Number.NaN;
   for (let e = 0; e < expected.length; e++) error = Math.max(error, Math.abs(actual[e] - expected[e]));
-  // Reported relative to the largest entry, as everywhere; the absolute tolerance is turned into that unit.
-  const unit = largest > 0 ? largest : 1;
-  return { case: c.id, tensor: name, error: error / unit, bound: (c.expect.rtol as number) + absoluteTolerance / unit };
+  // |x - ref| <= rtol max|ref| + absolute, divided by what makes the bound rtol.
+  const tolerance = c.expect.rtol as number;
+  return { case: c.id, tensor: name, error: error / (largest + absoluteTolerance / tolerance), bound: tolerance };
 }
 
 function readParameters(c: GoldenCase, size: number) {

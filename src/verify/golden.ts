@@ -5,7 +5,7 @@
  * handed on as it is written. Node only: it opens a file.
  */
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 
@@ -70,8 +70,13 @@ function decode(value: Json): GoldenValue {
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, decode(part)]));
 }
 
-/** Where the golden vectors stand in this repository. */
-const repositoryFolder = (): string => fileURLToPath(new URL("../../fixtures/golden/", import.meta.url));
+/** Where the golden vectors stand in this repository, seen from this file and from the bundle in dist. */
+function repositoryFolder(): string {
+  const folders = ["../../fixtures/golden/", "../fixtures/golden/"].map((at) =>
+    fileURLToPath(new URL(at, import.meta.url)),
+  );
+  return folders.find((folder) => existsSync(folder)) ?? folders[0];
+}
 
 /**
  * Reads one group.
