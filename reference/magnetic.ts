@@ -14,9 +14,9 @@
  * Shapes: [N, N] row-major, complex numbers as two arrays. Non-goals: complex eigenvectors.
  */
 
-import { type Floats, floats, integer } from "./check.js";
+import type { Floats } from "./check.js";
 import { InvalidArgumentError } from "./errors.js";
-import { conjugateByDegree, rowSums, squareMatrix, symmetricEigen } from "./spectrum.js";
+import { conjugateByDegree, rowSums, squareMatrix, symmetricEigen, symmetryTolerance } from "./spectrum.js";
 
 /** The Hermitian matrix H and what it is made of. */
 export interface MagneticMatrix {
@@ -74,17 +74,30 @@ export function magneticTransform(phi: Floats, size: number): MagneticMatrix {
  * @throws InvalidArgumentError
  */
 export function hermitianEigenvalues(re: Floats, im: Floats, size: number): Float64Array {
-  integer("size", size, 1);
-  floats("re", re, size * size);
-  floats("im", im, size * size);
+  const real = squareMatrix("re", re, size);
+  const imaginary = squareMatrix("im", im, size);
+  let largest = 0;
+  for (let p = 0; p < size * size; p++) largest = Math.max(largest, Math.abs(real[p]), Math.abs(imaginary[p]));
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j <= i; j++) {
+      const [here, there] = [i * size + j, j * size + i];
+      const where = `(entries [${i}, ${j}] and [${j}, ${i}])`;
+      if (Math.abs(real[here] - real[there]) > symmetryTolerance * largest) {
+        throw new InvalidArgumentError("re", `a symmetric matrix ${where}`, real[here]);
+      }
+      if (Math.abs(imaginary[here] + imaginary[there]) > symmetryTolerance * largest) {
+        throw new InvalidArgumentError("im", `an antisymmetric matrix ${where}`, imaginary[here]);
+      }
+    }
+  }
   const width = 2 * size;
   const embedded = new Float64Array(width * width);
   for (let i = 0; i < size; i++) {
     for (let j = 0; j < size; j++) {
-      embedded[i * width + j] = re[i * size + j];
-      embedded[i * width + size + j] = -im[i * size + j];
-      embedded[(size + i) * width + j] = im[i * size + j];
-      embedded[(size + i) * width + size + j] = re[i * size + j];
+      embedded[i * width + j] = real[i * size + j];
+      embedded[i * width + size + j] = -imaginary[i * size + j];
+      embedded[(size + i) * width + j] = imaginary[i * size + j];
+      embedded[(size + i) * width + size + j] = real[i * size + j];
     }
   }
   // Sorted, the two copies of an eigenvalue stand side by side; they differ by rounding only.

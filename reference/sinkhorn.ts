@@ -39,9 +39,9 @@ export interface SinkhornResult {
   weights: Float64Array;
 }
 
-function oddIterations(value: unknown): number {
-  const iterations = integer("options.iterations", value, 1);
-  if (iterations % 2 === 0) throw new InvalidArgumentError("options.iterations", "an odd integer", value);
+function oddIterations(argument: string, value: unknown): number {
+  const iterations = integer(argument, value, 1);
+  if (iterations % 2 === 0) throw new InvalidArgumentError(argument, "an odd integer", value);
   return iterations;
 }
 
@@ -69,7 +69,7 @@ export function sinkhornNormalize(scores: Floats, rows: number, columns: number,
   const N = integer("rows", rows, 0);
   const M = integer("columns", columns, 0);
   floats("scores", scores, N * M);
-  oddIterations(iterations);
+  oddIterations("iterations", iterations);
   const u = new Float64Array(N);
   const v = new Float64Array(M);
   const alongRow = new Float64Array(M);
@@ -107,7 +107,7 @@ export function sinkhornNormalize(scores: Floats, rows: number, columns: number,
  * @throws InvalidArgumentError
  */
 export function sinkhornAttention(inputs: Head, options: SinkhornOptions = {}): SinkhornResult {
-  const iterations = oddIterations(options.iterations ?? 3);
+  const iterations = oddIterations("options.iterations", options.iterations ?? 3);
   const { scale, mask } = options;
   const scores = dotProductScores(inputs, { scale, mask });
   const { queries: N, keys: M, headDim: D, valueDim: V = D, v } = inputs;

@@ -35,8 +35,11 @@ export interface SymmetricEigen {
 /** `"real"`: by real part, then imaginary part, the authors' order. `"modulus"`: by |λ|, then as for `"real"`. */
 export type SpectrumOrder = "real" | "modulus";
 
-/** Largest relative asymmetry |m_ij − m_ji| / max|m| that passes for rounding of a symmetric float64 matrix. */
-const symmetryTolerance = 1e-12;
+/**
+ * Largest relative asymmetry |m_ij − m_ji| / max|m| that passes for rounding of a symmetric float64 matrix.
+ * @internal
+ */
+export const symmetryTolerance = 1e-12;
 
 /** Largest |row sum − 1| of a row-stochastic matrix; generous enough for weights that were computed in float32. */
 const stochasticTolerance = 1e-4;
