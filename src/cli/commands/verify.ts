@@ -1,0 +1,115 @@
+/** `fna verify`: every backend against the golden vectors and a seeded random battery. */
+
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import pc from "picocolors";
+import { marginText, scientific } from "../../page/format.js";
+import type { DeviceName } from "../../types.js";
+import { runVerify, type VerifyResult, verifyDevices, verifyGroups } from "../../verify/index.js";
+import { exitCodes, UsageError } from "../errors.js";
+import { checkPlace, writeWhole } from "../files.js";
+import { colorDepth, type Io } from "../io.js";
+import { createProgress } from "../progress.js";
+import { renderTable } from "../table.js";
+import { integerIn, listOf } from "../values.js";
+
+interface VerifyFlags {
+  device?: readonly DeviceName[];
+  group?: readonly string[];
+  seed?: number;
+  cases?: number;
+  json?: boolean;
+  golden?: string;
+  out?: string;
+}
+
+const help = `
+Each row is one backend and one group of cases: the check that came nearest to its bound, and how near (margin =
+bound/error; below 1 fails). Random cases are drawn from the seed of the row, which brings them back.
+Exit code 0 when every check passed, 1 when one failed or a requested backend cannot run here, 2 on wrong usage.
+
+Examples:
+  fna verify
+  fna verify --group kernel --group attention_euclidean
+  fna verify --seed 7 --cases 500 --json`;
+
+export function addVerify(program: Command, io: Io, finish: (code: number) => void): void {
+  program
+    .command("verify")
+    .description("check every backend against golden vectors and the float64 reference")
+    .option(
+      "--device <name>",
+      "backend to check; repeat for several (default: all that run here)",
+      listOf(verifyDevices),
+    )
+    .option("--group <name>", "group of cases; repeat for several (default: all)", listOf(verifyGroups))
+    .option("--seed <number>", "seed of the random cases, an integer in [0, 4294967295]", integerIn(0, 2 ** 32 - 1))
+    .option("--cases <number>", "random problems per kind of input, an integer in [1, 100000]", integerIn(1, 100_000))
+    .option("--golden <folder>", "folder of the golden vectors (default: fixtures/golden of the repository)")
+    .option("--out <file>", "also write the result as JSON to this file")
+    .option("--json", "print the result as JSON and nothing else")
+    .addHelpText("after", help)
+    .action(async (flags: VerifyFlags) => finish(await verify(flags, io)));
+}
+
+async function verify(flags: VerifyFlags, io: Io): Promise<number> {
+  if (flags.out !== undefined) await checkPlace("--out", io.directory, flags.out);
+  const progress = createProgress(io);
+  let result: VerifyResult;
+  try {
+    result = await runVerify(
+      {
+        ...(flags.device && { devices: flags.device }),
+        ...(flags.group && { groups: flags.group }),
+        ...(flags.seed !== undefined && { seed: flags.seed }),
+        ...(flags.cases !== undefined && { cases: flags.cases }),
+        ...(flags.golden !== undefined && { golden: resolve(io.directory, flags.golden) }),
+      },
+      progress.update,
+    );
+  } catch (error) {
+    if (!isFileError(error)) throw error;
+    const folder = flags.golden ?? "the repository's, which an installed package does not have";
+    throw new UsageError(`--golden: expected a folder with the golden vectors, got ${folder} (${error.message})`);
+  } finally {
+    progress.stop();
+  }
+  const json = `${JSON.stringify(result, plainNumbers, 2)}\n`;
+  if (flags.out !== undefined) await writeWhole("--out", io.directory, flags.out, json);
+  io.stdout.write(flags.json ? json : `${describe(result, io)}\n`);
+  const unavailable = result.rejected.some(({ device }) => flags.device?.includes(device as DeviceName));
+  return result.passed && !unavailable && result.rows.length > 0 ? exitCodes.done : exitCodes.failed;
+}
+
+function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).path === "string";
+}
+
+/** JSON has no infinities and no NaN: they become the strings that `Number` reads back. */
+function plainNumbers(_key: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+}
+
+function describe(result: VerifyResult, io: Io): string {
+  const color = pc.createColors(colorDepth(io.stdout, io.env) !== "none");
+  const rows = result.rows.map((row) => [
+    row.device,
+    row.group,
+    String(row.cases),
+    String(row.checks),
+    scientific(row.error),
+    scientific(row.bound),
+    marginText(row.margin),
+    row.seed === undefined ? "" : String(row.seed),
+    row.passed ? color.green("passed") : color.red("FAILED"),
+  ]);
+  const head = ["backend", "group", "cases", "checks", "error", "bound", "margin", "seed", "result"];
+  const failed = result.rows.filter((row) => !row.passed);
+  const lines = [renderTable(head, rows, [2, 3, 4, 5, 6, 7])];
+  for (const row of result.rows) if (row.note) lines.push(`${row.device} ${row.group}: ${row.note}`);
+  for (const { device, reason } of result.rejected) lines.push(`${device} was not checked: ${reason}`);
+  for (const row of failed) lines.push(color.red(`${row.device} ${row.group} failed at ${row.worst}`));
+  const checks = result.rows.reduce((sum, row) => sum + row.checks, 0);
+  lines.push(failed.length === 0 ? `all ${checks} checks passed` : `${failed.length} of ${rows.length} rows failed`);
+  return lines.join("\n");
+}

@@ -1,0 +1,79 @@
+/**
+ * The outside world as the command line sees it, so that a test can hand in another one. Nothing under `cli/` touches
+ * `process` apart from `nodeIo`.
+ */
+
+/** Where text goes. */
+export interface Sink {
+  write(text: string): void;
+  /** True for a terminal that a person looks at. */
+  readonly interactive: boolean;
+  /** The terminal itself, where there is one, for what moves the cursor. */
+  readonly terminal?: NodeJS.WriteStream | undefined;
+  /** Width in characters; 80 where it is unknown. */
+  readonly columns: number;
+}
+
+/** Everything that a command may touch. */
+export interface Io {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Relative paths start here. */
+  readonly directory: string;
+  readStdin(): Promise<Uint8Array>;
+  now(): Date;
+}
+
+/** How many colours may be written: none, the 256 of xterm, or 24 bits. */
+export type ColorDepth = "none" | "256" | "truecolor";
+
+/**
+ * Colours of a sink: none when NO_COLOR is set to anything, TERM is "dumb" or nobody looks (FORCE_COLOR overrules the
+ * last); 24 bits where COLORTERM says so, otherwise 256.
+ */
+export function colorDepth(sink: Sink, env: Io["env"]): ColorDepth {
+  if (env.NO_COLOR) return "none";
+  const forced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== "0" && env.FORCE_COLOR !== "false";
+  if (!forced && (!sink.interactive || env.TERM === "dumb" || env.FORCE_COLOR !== undefined)) return "none";
+  return env.FORCE_COLOR === "3" || /^(truecolor|24bit)$/i.test(env.COLORTERM ?? "") ? "truecolor" : "256";
+}
+
+/**
+ * The real world. When the reader of a pipe goes away (`fna … | head`), what would be written is dropped and the command
+ * finishes quietly, with its own exit code and its files written.
+ */
+export function nodeIo(): Io {
+  return {
+    stdout: streamSink(process.stdout),
+    stderr: streamSink(process.stderr),
+    env: process.env,
+    directory: process.cwd(),
+    readStdin,
+    now: () => new Date(),
+  };
+}
+
+function streamSink(stream: NodeJS.WriteStream): Sink {
+  let open = true;
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    open = false;
+  });
+  return {
+    write(text) {
+      if (open) stream.write(text);
+    },
+    interactive: stream.isTTY === true,
+    terminal: stream.isTTY ? stream : undefined,
+    get columns() {
+      return stream.columns || 80;
+    },
+  };
+}
+
+async function readStdin(): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}

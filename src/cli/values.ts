@@ -1,0 +1,48 @@
+/**
+ * Words of the command line to values. Each parser throws commander's `InvalidArgumentError`, to whose message commander
+ * adds the option and the word, so that a person reads option, domain and value.
+ */
+
+import { InvalidArgumentError } from "commander";
+
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** A decimal number that `accepts` takes; no "0x10", no "", no "Infinity". */
+export function numberIn(domain: string, accepts: (value: number) => boolean): (word: string) => number {
+  return (word) => {
+    const value = decimal.test(word.trim()) ? Number(word) : Number.NaN;
+    if (!Number.isFinite(value) || !accepts(value)) throw new InvalidArgumentError(`Expected ${domain}.`);
+    return value;
+  };
+}
+
+/** A whole number in [minimum, maximum]. */
+export function integerIn(minimum: number, maximum: number): (word: string) => number {
+  return numberIn(
+    `an integer in [${minimum}, ${maximum}]`,
+    (value) => Number.isInteger(value) && value >= minimum && value <= maximum,
+  );
+}
+
+/** A number above 0, or one of the names. */
+export function positiveOr<T extends string>(...names: T[]): (word: string) => number | T {
+  const domain = `${names.map((name) => `"${name}"`).join(", ")} or a number above 0`;
+  const number = numberIn(domain, (value) => value > 0);
+  return (word) => (names.includes(word as T) ? (word as T) : number(word));
+}
+
+/** One of the names. */
+export function oneOf<T extends string>(names: readonly T[]): (word: string) => T {
+  return (word) => {
+    if (!names.includes(word as T)) {
+      throw new InvalidArgumentError(`Expected ${names.map((name) => `"${name}"`).join(", ")}.`);
+    }
+    return word as T;
+  };
+}
+
+/** One or more of the names: repeat the option, or separate with commas. */
+export function listOf<T extends string>(names: readonly T[]): (word: string, before?: readonly T[]) => readonly T[] {
+  const single = oneOf(names);
+  return (word, before) => [...new Set([...(before ?? []), ...word.split(",").map((part) => single(part.trim()))])];
+}

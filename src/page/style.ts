@@ -1,0 +1,64 @@
+/** The style sheet of the page and of single SVG files: system fonts, light and dark, screen and paper, from 360 px up. */
+
+import { hex, ramp } from "./heat.js";
+
+const variables = {
+  light:
+    "--paper:#fdfcf9;--ink:#1d1f24;--soft:#5c6270;--line:#d9d6cc;--link:#1f5f99;--bad:#a61b1b;--s1:#8a5a00;--s2:#1f5f99;--s3:#a02066;--s4:#2b6e46",
+  dark: "--paper:#101216;--ink:#e7e6e1;--soft:#a2a8b4;--line:#333842;--link:#8cc0f0;--bad:#ff8f85;--s1:#e0b050;--s2:#79b8f2;--s3:#f28cc0;--s4:#7fce9d",
+};
+
+function heatVariables(scheme: "light" | "dark"): string {
+  return ramp(scheme)
+    .map((color, level) => `--h${level}:${hex(color)}`)
+    .join(";");
+}
+
+/** Variables for both colour schemes; paper is always light. */
+export const schemeCss = `
+:root{color-scheme:light dark;${variables.light};${heatVariables("light")}}
+@media screen and (prefers-color-scheme:dark){:root{${variables.dark};${heatVariables("dark")}}}
+${ramp("light")
+  .map((_, level) => `.h${level}{fill:var(--h${level})}`)
+  .join("")}
+.map text{fill:var(--soft);font-family:system-ui,sans-serif}
+.map .frame{fill:none;stroke:var(--line);vector-effect:non-scaling-stroke}
+.map .hit{fill:transparent;stroke:none}
+.map .hit:hover{stroke:var(--bad);vector-effect:non-scaling-stroke;stroke-width:1.5}
+`.trim();
+
+export const pageCss = `${schemeCss}
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif;text-rendering:optimizeLegibility}
+main,header,footer{max-width:72rem;margin:0 auto;padding:0 1rem}
+header{padding-top:2rem}
+h1{font-size:1.7rem;line-height:1.2;margin:0 0 .5rem}
+h2{font-size:1.25rem;margin:2.5rem 0 .5rem;padding-top:1rem;border-top:1px solid var(--line)}
+h3{font-size:1rem;margin:0 0 .25rem}
+p,li{max-width:46rem}
+a{color:var(--link)}
+code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.9em;overflow-wrap:anywhere}
+blockquote{margin:1rem 0;padding:.25rem 1rem;border-left:3px solid var(--line);max-width:46rem;color:var(--soft);white-space:pre-line;overflow-wrap:anywhere}
+figure{margin:1rem 0}
+figcaption,.note{color:var(--soft);font-size:.9rem;max-width:46rem}
+svg{display:block;max-width:100%;height:auto}
+.maps{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:1.25rem}
+.pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:1.25rem;max-width:52rem}
+.maps svg,.pair svg{width:100%}
+.chart svg{width:100%;max-width:36rem}
+.legend{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin:.5rem 0;padding:0;list-style:none;font-size:.9rem}
+.legend li{display:flex;align-items:center;gap:.4rem}
+.scroll{overflow-x:auto}
+.scroll:focus-visible{outline:2px solid var(--link)}
+table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
+caption{text-align:left;color:var(--soft);padding-bottom:.4rem;max-width:46rem}
+th,td{padding:.3rem .8rem .3rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
+th{font-weight:600}
+.n{text-align:right}
+.bad{color:var(--bad);font-weight:600}
+.links td{min-width:11rem}
+footer{margin-top:3rem;padding-bottom:2rem;color:var(--soft);font-size:.85rem}
+@media(max-width:54rem){.maps{grid-template-columns:minmax(0,1fr);max-width:30rem}}
+@media(max-width:36rem){.pair{grid-template-columns:minmax(0,1fr)}h1{font-size:1.4rem}table{font-size:.8rem}th,td{padding-right:.6rem}}
+@media print{body{font-size:10pt}h2{break-after:avoid}figure,tr{break-inside:avoid}.scroll{overflow:visible}.maps{grid-template-columns:repeat(3,minmax(0,1fr));max-width:none}}
+`;
