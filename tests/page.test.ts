@@ -2,7 +2,7 @@ import { parseHTML } from "linkedom";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createAttention } from "../src/index.js";
 import { attentionMap, attentionMapFile, strongestLinks } from "../src/page/attention-map.js";
-import { marginText, percent, scientific, titleOf } from "../src/page/format.js";
+import { hopsText, marginText, percent, scientific, titleOf } from "../src/page/format.js";
 import { heatLevel, levelCount, ramp } from "../src/page/heat.js";
 import { escapeText, html } from "../src/page/html.js";
 import { type Report, renderReport } from "../src/page/report.js";
@@ -108,6 +108,8 @@ describe("markup", () => {
     expect([0, 1, 0.123, 0.0123, 1e-5].map(percent)).toEqual(["0.0 %", "100 %", "12 %", "1.2 %", "1e-3 %"]);
     expect([0, 1.26e-15].map(scientific)).toEqual(["0", "1.3e-15"]);
     expect([Number.POSITIVE_INFINITY, 12.34, 0.5, 123456].map(marginText)).toEqual(["∞", "12", "0.5", "1.2e+5"]);
+    expect(hopsText({ mean: 1.25, unreachable: 0 })).toBe("1.250");
+    expect(hopsText({ mean: Number.NaN, unreachable: 6 })).toBe("none (6 pairs apart)");
     expect(titleOf({ name: "local", alpha: 2 })).toBe("local, α = 2");
   });
 });
@@ -127,10 +129,15 @@ describe("attention map", () => {
   it("covers exactly the cells that have weight, each with its level", () => {
     const { document } = parseHTML(`<body>${attentionMap(content)}</body>`);
     const covered = new Map<string, number>();
-    for (const path of document.querySelectorAll("path")) {
+    for (const path of document.querySelectorAll(".cells path")) {
       const level = Number(path.getAttribute("class")?.slice(1));
-      for (const [, x, y, width] of path.getAttribute("d")!.matchAll(/M(\d+) (\d+)h(\d+)v1H\1z/g)) {
-        for (let c = 0; c < Number(width); c++) covered.set(`${y},${Number(x) + c}`, level);
+      const [, start, moves] = path.getAttribute("d")!.match(/^(M0 \.5)((?:m-?\d+ \d+h\d+)+)$/)!;
+      expect(start).toBe("M0 .5");
+      let [x, y] = [0, 0];
+      for (const [, dx, dy, run] of moves.matchAll(/m(-?\d+) (\d+)h(\d+)/g)) {
+        x += Number(dx);
+        y += Number(dy);
+        for (let c = 0; c < Number(run); c++) covered.set(`${y},${x++}`, level);
       }
     }
     const expected = new Map<string, number>();

@@ -3,7 +3,7 @@ import { attentionForward } from "../reference/attention.js";
 import { selfMask } from "../reference/masks.js";
 import { attentionEigenvalues } from "../reference/spectrum.js";
 import { createAttention } from "../src/index.js";
-import { compareAttention } from "../src/text/compare.js";
+import { compareAttention, measure } from "../src/text/compare.js";
 import { decodeText, NotTextError } from "../src/text/decode.js";
 import { characterNgrams, embed, positionVector, wordVector } from "../src/text/embeddings.js";
 import { tokenize } from "../src/text/tokens.js";
@@ -45,6 +45,11 @@ describe("tokenize", () => {
       "keeps emoji with their modifiers, and symbols",
       "go 👩‍🚀 👍🏽 €5 + 2",
       ["go", "👩‍🚀", "👍🏽", "€", "5", "+", "2"],
+    ],
+    [
+      "drops invisible characters, but not those inside emoji",
+      "far\u00adther ab\u202ecd 👩‍🚀 x\u200by",
+      ["farther", "abcd", "👩‍🚀", "x", "y"],
     ],
     ["splits hyphenated words", "far-reaching", ["far", "reaching"]],
     ["is one token for both ways to write an accent", "caf\u00e9 cafe\u0301", ["café", "café"]],
@@ -167,6 +172,14 @@ describe("compareAttention", () => {
     }
   });
 
+  it("says when tokens are out of reach, and counts no links where there are none", () => {
+    // 0 and 1 see each other only, 2 sees nobody.
+    const a = measure("local", 2, Float64Array.of(0, 1, 0, 1, 0, 0, 0, 0, 0), 3);
+    expect(a.hops).toEqual({ mean: 1, max: 1, unreachable: 4 });
+    expect(a.effectiveLinks).toBeCloseTo(2 / 3, 12);
+    expect([...a.eigenvalues].map((x) => Math.round(x * 1e12) / 1e12 + 0)).toEqual([1, 0, -1]);
+  });
+
   it("measures what its names say", async () => {
     const attention = await createAttention({ device: "reference" });
     // Three points alike: everyone attends to both others by 1/2, so eigenvalues 1, -1/2, -1/2.
@@ -174,7 +187,7 @@ describe("compareAttention", () => {
     for (const a of same) {
       expect(a.effectiveLinks).toBeCloseTo(2, 12);
       expect(a.reach).toBeCloseTo((1.5 + 1 + 1.5) / 3, 12);
-      expect(a.hops).toEqual({ mean: 1, max: 1 });
+      expect(a.hops).toEqual({ mean: 1, max: 1, unreachable: 0 });
       expect(a.gap.byRealPart).toBeCloseTo(1.5, 12);
       expect(a.gap.byModulus).toBeCloseTo(0.5, 12);
     }

@@ -1,7 +1,7 @@
 /** The result of `fna attend` as JSON and as text for a terminal. */
 
 import { strongestLinks } from "../page/attention-map.js";
-import { percent, titleOf } from "../page/format.js";
+import { hopsText, percent, titleOf } from "../page/format.js";
 import type { ComparedAttention, CompareOptions } from "../text/compare.js";
 import type { DeviceName } from "../types.js";
 import { renderLegend, renderMaps } from "./heat-map.js";
@@ -54,7 +54,7 @@ export function attendText({ input, options, device, attentions, files }: Attend
     titleOf(a),
     a.gap.byRealPart.toFixed(4),
     a.gap.byModulus.toFixed(4),
-    a.hops.mean.toFixed(3),
+    hopsText(a.hops),
     String(a.hops.max),
     a.effectiveLinks.toFixed(1),
     a.reach.toFixed(1),

@@ -1,7 +1,7 @@
 /**
  * One attention matrix as an SVG picture: row i is what token i attends to, column j is how token j is attended to.
- * Cells of one level of the colour scale (`heat.ts`) are a single path, so the size of the picture is about ten bytes a
- * cell. Pointing at a row names its strongest links, pointing at one of those cells names it.
+ * Cells of one level of the colour scale (`heat.ts`) are a single path of strokes one unit wide, the pen moved from run to
+ * run, so the size of the picture is some six bytes a cell. Pointing at a row names its strongest links, pointing at one of those cells names it.
  */
 
 import { percent } from "./format.js";
@@ -89,21 +89,25 @@ function names({ id, title, tokens, weights }: MapContent): Markup {
 
 function cells({ tokens, weights }: MapContent): Markup {
   const size = tokens.length;
-  const paths = Array.from({ length: levelCount }, () => "");
+  const pens = Array.from({ length: levelCount }, () => ({ x: 0, y: 0, path: "M0 .5" }));
   for (let i = 0; i < size; i++) {
     let j = 0;
     while (j < size) {
       const level = heatLevel(weights[i * size + j], size);
       let end = j + 1;
       while (end < size && heatLevel(weights[i * size + end], size) === level) end++;
-      if (level >= 0) paths[level] += `M${j} ${i}h${end - j}v1H${j}z`;
+      if (level >= 0) {
+        const pen = pens[level];
+        pen.path += `m${j - pen.x} ${i - pen.y}h${end - j}`;
+        pen.x = end;
+        pen.y = i;
+      }
       j = end;
     }
   }
   const rows = Array.from({ length: size }, (_, i) => hoverRow(tokens, weights, i));
-  return html`<g shape-rendering="crispEdges">${paths.map(
-    (path, level) => path !== "" && html`<path class="h${level}" d="${path}"/>`,
-  )}</g><rect class="frame" width="${size}" height="${size}"/><g>${rows}</g>`;
+  const drawn = pens.map((pen, level) => pen.path.includes("h") && html`<path class="h${level}" d="${pen.path}"/>`);
+  return html`<g class="cells" shape-rendering="crispEdges">${drawn}</g><rect class="frame" width="${size}" height="${size}"/><g>${rows}</g>`;
 }
 
 function hoverRow(tokens: readonly string[], weights: Float64Array, i: number): Markup {

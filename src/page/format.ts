@@ -18,6 +18,12 @@ export function scientific(value: number): string {
   return value === 0 ? "0" : value.toExponential(1);
 }
 
+/** Mean hops, and how many pairs of tokens no path joins, if any. */
+export function hopsText({ mean, unreachable }: { mean: number; unreachable: number }): string {
+  const found = Number.isNaN(mean) ? "none" : mean.toFixed(3);
+  return unreachable === 0 ? found : `${found} (${unreachable} pairs apart)`;
+}
+
 /** The margin for people: two figures, "∞" when there was no error at all. */
 export function marginText(margin: number): string {
   if (margin === Number.POSITIVE_INFINITY) return "∞";

@@ -7,7 +7,7 @@ import type { ComparedAttention } from "../text/compare.js";
 import type { VerifyResult } from "../verify/index.js";
 import { attentionMap, strongestLinks } from "./attention-map.js";
 import { chart, planePath, type Series, seriesStyles } from "./charts.js";
-import { marginText, percent, scientific, titleOf } from "./format.js";
+import { hopsText, marginText, percent, scientific, titleOf } from "./format.js";
 import { levelCount } from "./heat.js";
 import { html, Markup } from "./html.js";
 import type { CircleStudy, PathStudy } from "./studies.js";
@@ -112,7 +112,7 @@ all.</p></section>`;
 function heatLegend(): Markup {
   const boxes = Array.from(
     { length: levelCount },
-    (_, level) => html`<rect class="h${level}" x="${level * 12}" width="12" height="12"/>`,
+    (_, level) => html`<rect class="box h${level}" x="${level * 12}" width="12" height="12"/>`,
   );
   const middle = (levelCount * 12) / 2;
   return html`<svg class="map" viewBox="-16 -1 ${levelCount * 12 + 32} 30" width="284" role="img" aria-label="Colour scale: from one sixteenth of the uniform weight to sixteen times the uniform weight">${boxes}<rect class="frame" width="${
@@ -129,7 +129,7 @@ function numbers({ attentions, tokens }: Report): Markup {
       a,
     ) => html`<tr><th scope="row">${titleOf(a)}</th><td class="n">${a.gap.byRealPart.toFixed(4)}</td><td class="n">${a.gap.byModulus.toFixed(
       4,
-    )}</td><td class="n">${a.hops.mean.toFixed(3)}</td><td class="n">${a.hops.max}</td><td class="n">${a.effectiveLinks.toFixed(
+    )}</td><td class="n">${hopsText(a.hops)}</td><td class="n">${a.hops.max}</td><td class="n">${a.effectiveLinks.toFixed(
       1,
     )}</td><td class="n">${a.reach.toFixed(1)}</td></tr>
 `,

@@ -19,9 +19,11 @@ export const schemeCss = `
 :root{color-scheme:light dark;${variables.light};${heatVariables("light")}}
 @media screen and (prefers-color-scheme:dark){:root{${variables.dark};${heatVariables("dark")}}}
 ${ramp("light")
-  .map((_, level) => `.h${level}{fill:var(--h${level})}`)
+  .map((_, level) => `.h${level}{color:var(--h${level})}`)
   .join("")}
 .map text{fill:var(--soft);font-family:system-ui,sans-serif}
+.map .cells path{fill:none;stroke:currentColor}
+.map .box{fill:currentColor}
 .map .frame{fill:none;stroke:var(--line);vector-effect:non-scaling-stroke}
 .map .hit{fill:transparent;stroke:none}
 .map .hit:hover{stroke:var(--bad);vector-effect:non-scaling-stroke;stroke-width:1.5}

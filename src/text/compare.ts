@@ -41,9 +41,9 @@ export interface ComparedAttention {
   /** Eigenvalues of A, [N], descending. */
   readonly eigenvalues: Float64Array;
   readonly gap: SpectralGap;
-  /** Mean number of hops of the cheapest path between two tokens, and the largest (eq. section 14). */
-  readonly hops: { readonly mean: number; readonly max: number };
-  /** exp of the entropy of a row, mean over rows: to how many tokens a token attends, N − 1 if to all alike. */
+  /** Hops of the cheapest path between two tokens, mean and largest, and how many pairs no path joins (eq. section 14). */
+  readonly hops: { readonly mean: number; readonly max: number; readonly unreachable: number };
+  /** exp of the entropy of a row, 0 for an empty one, mean over rows: to how many tokens a token attends, N − 1 if to all alike. */
   readonly effectiveLinks: number;
   /** Σ_j A_ij |i − j|, mean over rows: how far away in the text, in tokens. */
   readonly reach: number;
@@ -112,14 +112,16 @@ export function measure(
   let reach = 0;
   for (let i = 0; i < size; i++) {
     let entropy = 0;
+    let total = 0;
     for (let j = 0; j < size; j++) {
       const a = weights[i * size + j];
       // Square roots first: the product of two tiny weights is 0.
       symmetric[i * size + j] = Math.sqrt(a) * Math.sqrt(weights[j * size + i]);
       if (a > 0) entropy -= a * Math.log(a);
+      total += a;
       reach += a * Math.abs(i - j);
     }
-    links += Math.exp(entropy);
+    if (total > 0) links += Math.exp(entropy);
   }
   const eigenvalues = symmetricEigen(symmetric, size).values.reverse();
   const graph = hopGraph(weights, size);
@@ -129,7 +131,7 @@ export function measure(
     weights,
     eigenvalues,
     gap: spectralGap(eigenvalues),
-    hops: { mean: graph.meanHops, max: graph.maxHops },
+    hops: { mean: graph.meanHops, max: graph.maxHops, unreachable: graph.unreachable },
     effectiveLinks: links / size,
     reach: reach / size,
   };

@@ -8,7 +8,8 @@
  *   punctuation, space  no token; they only separate
  *   everything else     (lone combining marks, control characters, lone surrogates) no token
  *
- * Text is first put into Unicode normal form C, so that both ways to write "é" are one token.
+ * Text is first put into Unicode normal form C, so that both ways to write "é" are one token, and invisible format
+ * characters (soft hyphens, text direction) are removed, but for those that make words and emoji what they are.
  *
  * Non-goals: stemming, sub-words, a vocabulary. An embedding is computed from the letters of a token (`embeddings.ts`),
  * so none is needed.
@@ -24,6 +25,9 @@ export interface Tokens {
   readonly truncated: boolean;
 }
 
+// Zero-width space separates words; the joiners and tags belong to words and emoji.
+const invisible = /(?![\u200b-\u200d\u{e0020}-\u{e007f}])\p{Cf}/gu;
+
 const speaks = /[\p{L}\p{N}\p{S}\p{Extended_Pictographic}]/u;
 
 /**
@@ -35,7 +39,8 @@ const speaks = /[\p{L}\p{N}\p{S}\p{Extended_Pictographic}]/u;
 export function tokenize(text: string, limit = 2 ** 31 - 1): Tokens {
   integer("limit", limit, 1);
   const tokens: string[] = [];
-  for (const { segment } of new Intl.Segmenter("en", { granularity: "word" }).segment(text.normalize("NFC"))) {
+  const plain = text.normalize("NFC").replace(invisible, "");
+  for (const { segment } of new Intl.Segmenter("en", { granularity: "word" }).segment(plain)) {
     if (!speaks.test(segment)) continue;
     if (tokens.length === limit) return { tokens, truncated: true };
     tokens.push(segment.toLowerCase().replaceAll("\u2019", "'"));
