@@ -11,7 +11,7 @@ import type { BackwardInputs, BackwardResult, Floats, ForwardResult } from "../t
 import type { Backend, Tensors } from "./backend.js";
 
 /** Where one head of one batch entry stands in the tensors. */
-interface Slice {
+export interface Slice {
   readonly batch: number;
   readonly head: number;
   /** Index of its rows among [B, H]. */
@@ -20,7 +20,8 @@ interface Slice {
   readonly column: number;
 }
 
-function* slices(plan: Plan): Generator<Slice> {
+/** All slices of a plan, batch entry by batch entry. */
+export function* slices(plan: Plan): Generator<Slice> {
   for (let batch = 0; batch < plan.batch; batch++) {
     for (let head = 0; head < plan.heads; head++) {
       const keyHead = Math.floor((head * plan.keyHeads) / plan.heads);
@@ -34,7 +35,8 @@ function part(x: Floats, index: number, size: number): Floats {
   return x.subarray(index * size, (index + 1) * size);
 }
 
-function headOf(plan: Plan, slice: Slice, { q, k, v }: Tensors): Head {
+/** The tensors of one slice. */
+export function headOf(plan: Plan, slice: Slice, { q, k, v }: Tensors): Head {
   const { queries, keys, headDim, valueDim } = plan;
   return {
     q: part(q, slice.row, queries * headDim),
@@ -47,7 +49,8 @@ function headOf(plan: Plan, slice: Slice, { q, k, v }: Tensors): Head {
   };
 }
 
-function optionsOf(plan: Plan, slice: Slice): HeadOptions {
+/** The options of one slice, every positional mask in one matrix. */
+export function optionsOf(plan: Plan, slice: Slice): HeadOptions {
   return {
     alpha: plan.alpha[slice.head],
     manifold: plan.manifold,

@@ -1,0 +1,55 @@
+/** The a-priori bounds for float32 devices: naive float32 meets them on every kind of problem, small bugs do not. */
+
+import { describe, expect, test } from "vitest";
+import { createRandom } from "../reference/random.js";
+import { Attention } from "../src/attention.js";
+import type { Backend } from "../src/backends/backend.js";
+import type { Plan } from "../src/plan.js";
+import { inputKinds, randomProblem } from "../src/verify/battery.js";
+import { judgeFloat32 } from "../src/verify/judge-float32.js";
+import { naiveBackward, naiveForward } from "../src/verify/naive-float32.js";
+
+/** A device that computes naively in float32, on a plan that may be tampered with. */
+function naiveDevice(tamper: (plan: Plan) => Plan = (plan) => plan): Attention {
+  const backend: Backend = {
+    device: "wasm",
+    arrays: [Float32Array],
+    forward: async (plan, tensors) => naiveForward(tamper(plan), tensors),
+    backward: async (plan, tensors, saved) => naiveBackward(tamper(plan), tensors, saved),
+    weights: async (plan, { q, k }) =>
+      naiveForward(tamper(plan), { q, k, v: new Float32Array((k.length / plan.headDim) * plan.valueDim) }).weights,
+    dispose() {},
+  };
+  return new Attention(backend);
+}
+
+describe.each(inputKinds)("inputs of kind %s", (kind) => {
+  test("naive float32 is within every bound", async () => {
+    const random = createRandom(99);
+    const device = naiveDevice();
+    for (let c = 0; c < 60; c++) {
+      for (const check of await judgeFloat32(device, randomProblem(random, kind), `${kind} ${c}`)) {
+        expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
+      }
+    }
+  });
+});
+
+const bugs: [string, (plan: Plan) => Plan][] = [
+  ["kappa off by 1e-4", (plan) => ({ ...plan, kappa: plan.kappa.map((kappa) => kappa * 1.0001) })],
+  ["d_M off by 1e-3", (plan) => ({ ...plan, intrinsicDim: plan.intrinsicDim * 1.001 })],
+  ["window wider by one", (plan) => ({ ...plan, window: plan.window < 0 ? -1 : plan.window + 1 })],
+  ["causal off by one", (plan) => ({ ...plan, queryLengths: plan.queryLengths.map((n) => (plan.causal ? n - 1 : n)) })],
+];
+
+test.each(bugs)("a bug is seen: %s", async (_, tamper) => {
+  const random = createRandom(7);
+  const device = naiveDevice(tamper);
+  const caught = new Set<string>();
+  for (let c = 0; c < 60; c++) {
+    for (const check of await judgeFloat32(device, randomProblem(random, "normal"), `${c}`)) {
+      if (!(check.error <= check.bound)) caught.add(check.tensor);
+    }
+  }
+  expect([...caught]).toEqual(expect.arrayContaining(["weights", "output", "dq", "dk"]));
+});
