@@ -1,0 +1,264 @@
+/**
+ * Gradients of attention (equations section 9), streaming like the forward pass: weights are formed again from the scores and
+ * the caller's log-sum-exp, so that no N x M matrix is kept.
+ *
+ *   w_ij = 2^(s_ij - L_i log2 e),  delta_i = dO_i . O_i,  dS_ij = w_ij (dO_i . V_j - delta_i)
+ *   with degree normalisation a pass before sums G_j = sum_i dS_ij, and dS_ij becomes dS_ij - a G_j C_ij
+ *   sphere:  dx = (I - x^ x^T) dx^ / |x|
+ *
+ * dq of a block of 32 queries and dk, dV of the key head are summed in scratch; query heads that share a key head follow each
+ * other and add up. A row that is NaN in the forward pass, and whatever it touches, is left out of the sums and marked.
+ */
+import { ROW } from "./distance";
+import { BLOCK, D, E, Field, M, N, P, TILE, V, W, batch, bind, claimPacked, columnGradients, dKeys, dLaneRows, dOutputRows, dOutputs, dValues,
+  degree, delta, field, gauss, groups, head, isBound, keep, keyLength, keyRow, laneFlags, laneNorms, laneRows, level, p, pointer, queryLength,
+  queryRow, roundUp, rowFlags, s, signs, sphere, stage, sum, table, tileNorms, tileRows, unbind, valueGroups, w } from "./state";
+import { column_sums, pack_groups, pack_lanes } from "./forward";
+import { lanes_of_rows, largest_bits, pack_values, stage_values } from "./pack";
+import { product_forward } from "./product";
+import { weight_forward } from "./score";
+import { clear_sums, column_backward, degree_backward, orderSum, scaleSum, score_backward, slope_backward, spoil_sums } from "./slope";
+import { point_backward, sphere_backward, value_backward } from "./spread";
+import { begin_block, constants, flags, masked, tileRowCount, tile_forward } from "./tile";
+
+const NAN: i32 = 0x7fc00000;
+/** Level of a lane without weights: 2^(s - level) is 0 for every score. */
+const NOTHING: f32 = 1e38;
+/** Flags of a query: its weights are NaN; its dS are NaN; some dS of it is, by the column sum of a key. */
+const BAD_WEIGHTS: i32 = 1;
+const BAD_SLOPES: i32 = 2;
+const BAD_COLUMN: i32 = 4;
+
+/** Makes (b, h) the head at hand; a new key head is packed and its gradients are cleared. */
+function backward_head(b: i32, h: i32): void {
+  if (isBound(b, h)) return;
+  bind(b, h);
+  constants();
+  clear_sums();
+  if (column_sums()) memory.fill(columnGradients, 0, <usize>roundUp(M, TILE) << 3);
+  if (claimPacked()) return;
+  pack_groups(false, tileRows, tileNorms);
+  pack_values(pointer(Field.V) + keyRow * (<usize>V << 2), keyLength, flags(false), valueGroups);
+  const rows = <usize>roundUp(M, TILE);
+  memory.fill(dKeys, 0, rows * (<usize>P << 2));
+  memory.fill(dValues, 0, rows * (<usize>W << 2));
+  memory.fill(rowFlags, 0, rows);
+}
+
+/** Stages dO of the block, and delta and the level of each lane. True when a lane is bad. */
+function begin_rows(i0: i32, valid: i32): bool {
+  const bytes = <usize>V << 2;
+  const first = queryRow + <usize>i0;
+  const dO = pointer(Field.D_OUTPUT) + first * bytes, o = pointer(Field.OUTPUT) + first * bytes;
+  stage_values(dO, valid, BLOCK, 0, dOutputRows);
+  let any = false;
+  for (let lane = 0; lane < BLOCK; lane++) {
+    const at = <usize>lane << 2, row = <usize>lane * bytes;
+    let d: f64 = 0, l: f32 = NOTHING, flag = 0;
+    const logSum = lane < valid ? load<f32>(pointer(Field.LOG_SUM_EXP) + (first << 2) + at) : -Infinity;
+    // A row that attends to nothing has no gradient, whatever its cotangent.
+    if (logSum != -Infinity) {
+      const finite = largest_bits(dO + row, <usize>V) < 0x7f800000;
+      if (isNaN(logSum) || logSum == Infinity || !finite) flag = BAD_WEIGHTS | BAD_SLOPES;
+      else if (largest_bits(o + row, <usize>V) >= 0x7f800000) flag = BAD_SLOPES;
+      if (!(flag & BAD_WEIGHTS)) l = <f32>(<f64>logSum * 1.4426950408889634);
+      if (!flag) {
+        for (let c: usize = 0; c < bytes; c += 4) d += <f64>load<f32>(dO + row + c) * <f64>load<f32>(o + row + c);
+      }
+    }
+    if (l == NOTHING) memory.fill(dOutputRows + <usize>lane * (<usize>W << 2), 0, bytes);
+    store<f32>(delta + at, <f32>d);
+    store<f32>(level + at, l);
+    store<i32>(laneFlags + at, flag);
+    any = any || flag != 0;
+  }
+  lanes_of_rows(dOutputRows, <usize>W << 2, V, dOutputs);
+  return any;
+}
+
+// @ts-ignore: decorator
+@inline
+function flagOf(lane: i32): i32 {
+  return load<i32>(laneFlags + (<usize>lane << 2));
+}
+
+// @ts-ignore: decorator
+@inline
+function kept(r: i32, lane: i32): bool {
+  return !masked || load<i32>(keep + <usize>r * ROW + (<usize>lane << 2)) != 0;
+}
+
+/** Weights and dS of one tile; false when it is skipped. */
+function tile_backward(i0: i32, valid: i32, row0: i32, end: i32): bool {
+  if (!tile_forward(i0, valid, row0, end, true, column_sums(), <f32>degree, signs)) return false;
+  weight_forward(table, s, w, level, sum, tileRowCount);
+  const rows = <usize>row0;
+  product_forward(dOutputs, valueGroups + rows * (<usize>V << 2), p, tileRowCount >> 2, V);
+  score_backward(tileRowCount);
+  return true;
+}
+
+/** The pass over blocks [from, to) of (b, h) that sums G_j; only with degree normalisation, and over all blocks. */
+export function backward_columns_unit(b: i32, h: i32, from: i32, to: i32): void {
+  backward_head(b, h);
+  for (let block = from; block < to; block++) {
+    const i0 = block * BLOCK;
+    const valid = max(0, min(BLOCK, queryLength - i0));
+    const bad = begin_block_backward(i0, valid);
+    for (let row0 = 0; row0 < keyLength; row0 += TILE) {
+      const end = min(row0 + TILE, keyLength);
+      if (!tile_backward(i0, valid, row0, end)) continue;
+      if (bad) quiet(end - row0);
+      column_backward(end - row0, columnGradients + (<usize>row0 << 3));
+      if (bad) {
+        for (let r = 0; r < end - row0; r++) {
+          if (seen(r, BAD_SLOPES)) store<f64>(columnGradients + (<usize>(row0 + r) << 3), NaN);
+        }
+      }
+    }
+  }
+}
+
+function begin_block_backward(i0: i32, valid: i32): bool {
+  pack_lanes(i0, valid, true, laneNorms);
+  begin_block(i0, valid, true);
+  return begin_rows(i0, valid);
+}
+
+/** Blocks [from, to) of (b, h): dq, and their share of dk and dV, which backward_finish writes after the last. */
+export function backward_unit(b: i32, h: i32, from: i32, to: i32): void {
+  backward_head(b, h);
+  const bias = column_sums();
+  for (let block = from; block < to; block++) {
+    const i0 = block * BLOCK;
+    const rows = min(BLOCK, N - i0);
+    const valid = max(0, min(rows, queryLength - i0));
+    const bad = begin_block_backward(i0, valid);
+    memory.fill(dLaneRows, 0, <usize>P * ROW);
+    for (let row0 = 0; row0 < keyLength; row0 += TILE) {
+      const end = min(row0 + TILE, keyLength);
+      if (!tile_backward(i0, valid, row0, end)) continue;
+      const row = <usize>row0;
+      if (bad) quiet(end - row0);
+      if (bias) {
+        degree_backward(end - row0, degree, bias + (row << 2), columnGradients + (row << 3), masked ? keep : 0);
+      }
+      value_backward(w, dOutputRows, dValues + row * (<usize>W << 2), tileRowCount, W);
+      slope_backward(tileRowCount);
+      const k = tileRows + row * (<usize>P << 2), dk = dKeys + row * (<usize>P << 2);
+      if (sphere) sphere_backward(p, signs, laneRows, k, dLaneRows, dk, tileRowCount, P);
+      else point_backward(p, laneRows, k, dLaneRows, dk, tileRowCount, P);
+      if (bad || bias) mark(row0, end, bias != 0);
+    }
+    const first = (queryRow + <usize>i0) * (<usize>D << 2);
+    finish_points(laneRows, dLaneRows, laneNorms, rows, pointer(Field.DQ) + first);
+    for (let lane = 0; lane < valid; lane++) {
+      if (flagOf(lane) & (BAD_SLOPES | BAD_COLUMN)) fill_nan(pointer(Field.DQ) + first + <usize>lane * (<usize>D << 2), D);
+    }
+  }
+  const heads = <usize>field(Field.HEADS);
+  const sums = pointer(Field.D_HEADS) + ((<usize>part * <usize>field(Field.BATCH) + <usize>batch) * heads + <usize>head) * 16;
+  store<f64>(sums, load<f64>(sums) + orderSum);
+  store<f64>(sums, load<f64>(sums, 8) + scaleSum, 8);
+  clear_sums();
+}
+
+/** Lanes of bad queries leave no trace in dS, nor, where their weights are bad, in w. */
+function quiet(rows: i32): void {
+  for (let lane = 0; lane < BLOCK; lane++) {
+    const flag = flagOf(lane);
+    if (!(flag & BAD_SLOPES)) continue;
+    for (let r = 0; r < rows; r++) {
+      const at = <usize>r * ROW + (<usize>lane << 2);
+      store<f32>(p + at, 0);
+      if (flag & BAD_WEIGHTS) store<f32>(w + at, 0);
+    }
+  }
+}
+
+/** Whether row r of the tile is kept by a lane with the flag. */
+function seen(r: i32, flag: i32): bool {
+  for (let lane = 0; lane < BLOCK; lane++) {
+    if (flagOf(lane) & flag && kept(r, lane)) return true;
+  }
+  return false;
+}
+
+/** Marks the keys that bad queries see, and with `columns` the queries that see a key whose G is NaN. */
+function mark(row0: i32, end: i32, columns: bool): void {
+  for (let j = row0; j < end; j++) {
+    const r = j - row0;
+    let flag = (seen(r, BAD_WEIGHTS) ? 1 : 0) | (seen(r, BAD_SLOPES) ? 2 : 0);
+    if (columns && isNaN(load<f64>(columnGradients + (<usize>j << 3)))) {
+      for (let lane = 0; lane < BLOCK; lane++) {
+        if (!kept(r, lane)) continue;
+        store<i32>(laneFlags + (<usize>lane << 2), flagOf(lane) | BAD_COLUMN);
+        flag |= 2;
+      }
+    }
+    if (!flag) continue;
+    store<u8>(rowFlags + <usize>j, load<u8>(rowFlags + <usize>j) | <u8>flag);
+    spoil_sums();
+  }
+}
+
+/** Scratch gradients to the caller's rows; on the sphere projected onto the tangent plane and divided by the norm. */
+function finish_points(points: usize, gradient: usize, norms: usize, rows: i32, to: usize): void {
+  const scale = reinterpret<f32>(field(Field.SCALE));
+  for (let r = 0; r < rows; r++) {
+    if (sphere) {
+      let along: f64 = 0;
+      for (let d: usize = 0; d < <usize>E << 2; d += 4) along += <f64>load<f32>(points + d) * <f64>load<f32>(gradient + d);
+      const factor = <f64>load<f32>(norms + (<usize>r << 2));
+      for (let d: usize = 0; d < <usize>D << 2; d += 4) {
+        store<f32>(to + d, <f32>((<f64>load<f32>(gradient + d) - along * <f64>load<f32>(points + d)) * factor));
+      }
+    } else {
+      for (let d: usize = 0; d < <usize>D << 2; d += 4) store<f32>(to + d, load<f32>(gradient + d) * scale);
+    }
+    points += <usize>P << 2;
+    gradient += <usize>P << 2;
+    to += <usize>D << 2;
+  }
+}
+
+function fill_nan(to: usize, count: i32): void {
+  for (let c: usize = 0; c < <usize>count << 2; c += 4) store<i32>(to + c, NAN);
+}
+
+/** Which copy of the sums over queries this thread adds to. */
+let part: i32 = 0;
+
+/** dk and dV of the key head at hand, to the copy at hand of the caller's arrays. */
+export function backward_finish(): void {
+  const copyRow = <usize>part * <usize>field(Field.BATCH) * <usize>field(Field.KEY_HEADS) * <usize>M + keyRow;
+  const points = pointer(Field.DK) + copyRow * (<usize>D << 2), values = pointer(Field.DV) + copyRow * (<usize>V << 2);
+  memory.fill(points, 0, <usize>M * (<usize>D << 2));
+  memory.fill(values, 0, <usize>M * (<usize>V << 2));
+  finish_points(tileRows, dKeys, tileNorms, keyLength, points);
+  for (let j = 0; j < keyLength; j++) {
+    const row = <usize>j, flag = load<u8>(rowFlags + row);
+    memory.copy(values + row * (<usize>V << 2), dValues + row * (<usize>W << 2), <usize>V << 2);
+    if (flag & 2) fill_nan(points + row * (<usize>D << 2), D);
+    if (flag & 1) fill_nan(values + row * (<usize>V << 2), V);
+  }
+  unbind();
+}
+
+/**
+ * What a thread takes at a time: all query heads of a key head, and of their blocks every parts-th one, from its own. The sums
+ * of column gradients need all blocks, so that with degree normalisation there must be one part.
+ */
+export function backward_part(b: i32, key: i32, own: i32, parts: i32): void {
+  part = own;
+  const group = field(Field.HEADS) / field(Field.KEY_HEADS);
+  const blocks = (N + BLOCK - 1) / BLOCK;
+  for (let h = key * group; h < (key + 1) * group; h++) {
+    if (pointer(Field.COLUMN_SUMS)) backward_columns_unit(b, h, 0, blocks);
+    for (let block = own; block < blocks; block += parts) backward_unit(b, h, block, block + 1);
+    // A part without a block still has its zeros to write.
+    backward_head(b, h);
+  }
+  backward_finish();
+  part = 0;
+}

@@ -1,0 +1,106 @@
+/**
+ * Angles of a tile of 32 queries and up to 64 keys on the unit sphere (equations section 2), scaled:
+ *
+ *   c^2 = |q - k|^2 while it is at most 2, otherwise -|q + k|^2, coded by the sign          chord_forward
+ *   z_ij = zs theta_ij, or its square for the Gaussian kernel                               angle_forward
+ *
+ * Between 2 and 3 the sum's square is 4 - |q - k|^2, to the rounding of the inputs; beyond, where that would cancel, the
+ * group of 4 keys is summed again with the sign of k turned. Shapes as in `distance.ts`.
+ */
+import { ROW } from "./distance";
+import { angle } from "./math/asin";
+import { madd } from "./math/madd";
+
+/** Square of |x -+ k| of 8 lanes and 4 keys. */
+// @ts-ignore: decorator
+@inline
+function chords(query: usize, key: usize, end: usize, out: usize, plus: bool): v128 {
+  let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
+  let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
+  do {
+    const x = v128.load(query);
+    const y = v128.load(query, 16);
+    const k0 = v128.load32_splat(key);
+    const s0 = plus ? f32x4.add(x, k0) : f32x4.sub(x, k0), t0 = plus ? f32x4.add(y, k0) : f32x4.sub(y, k0);
+    a0 = madd(s0, s0, a0);
+    b0 = madd(t0, t0, b0);
+    const k1 = v128.load32_splat(key, 4);
+    const s1 = plus ? f32x4.add(x, k1) : f32x4.sub(x, k1), t1 = plus ? f32x4.add(y, k1) : f32x4.sub(y, k1);
+    a1 = madd(s1, s1, a1);
+    b1 = madd(t1, t1, b1);
+    const k2 = v128.load32_splat(key, 8);
+    const s2 = plus ? f32x4.add(x, k2) : f32x4.sub(x, k2), t2 = plus ? f32x4.add(y, k2) : f32x4.sub(y, k2);
+    a2 = madd(s2, s2, a2);
+    b2 = madd(t2, t2, b2);
+    const k3 = v128.load32_splat(key, 12);
+    const s3 = plus ? f32x4.add(x, k3) : f32x4.sub(x, k3), t3 = plus ? f32x4.add(y, k3) : f32x4.sub(y, k3);
+    a3 = madd(s3, s3, a3);
+    b3 = madd(t3, t3, b3);
+    query += 32;
+    key += 16;
+  } while (key != end);
+  store8(out, 0, a0, b0, plus);
+  store8(out, 128, a1, b1, plus);
+  store8(out, 256, a2, b2, plus);
+  store8(out, 384, a3, b3, plus);
+  a0 = f32x4.pmax(f32x4.pmax(a0, b0), f32x4.pmax(a1, b1));
+  a2 = f32x4.pmax(f32x4.pmax(a2, b2), f32x4.pmax(a3, b3));
+  return f32x4.pmax(a0, a2);
+}
+
+/** Codes the squares, or replaces those of obtuse pairs beyond 3 by their exact sums. */
+// @ts-ignore: decorator
+@inline
+function store8(out: usize, offset: usize, a: v128, b: v128, plus: bool): void {
+  out += offset;
+  if (plus) {
+    // -1 codes a difference squared of 3.
+    const limit = f32x4.splat(-1.0001), zero = f32x4.splat(0);
+    const x = v128.load(out), y = v128.load(out, 16);
+    const farA = v128.and(f32x4.ge(x, limit), i32x4.lt_s(x, zero)), farB = v128.and(f32x4.ge(y, limit), i32x4.lt_s(y, zero));
+    v128.store(out, v128.bitselect(f32x4.neg(a), x, farA));
+    v128.store(out, v128.bitselect(f32x4.neg(b), y, farB), 16);
+  } else {
+    v128.store(out, code(a));
+    v128.store(out, code(b), 16);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function code(a: v128): v128 {
+  const sum = f32x4.neg(f32x4.pmax(f32x4.splat(0), f32x4.sub(f32x4.splat(4), a)));
+  return v128.bitselect(sum, a, f32x4.gt(a, f32x4.splat(2)));
+}
+
+/** Writes the coded squares of `groups` groups of 4 keys. */
+export function chord_forward(q: usize, k: usize, z: usize, groups: i32, dim: i32): void {
+  const bytes = <usize>dim << 4;
+  for (let pair = 0; pair < 4; pair++) {
+    for (let g = 0; g < groups; g++) {
+      const key = k + <usize>g * bytes;
+      const out = z + (<usize>g << 9);
+      const largest = chords(q, key, key + bytes, out, false);
+      if (v128.any_true(f32x4.gt(largest, f32x4.splat(3)))) chords(q, key, key + bytes, out, true);
+    }
+    q += bytes << 1;
+    z += 32;
+  }
+}
+
+/** Replaces the coded squares by z, or z^2, and returns the largest of each lane. `copy` is 0 or receives the coded squares. */
+export function angle_forward(t: usize, z: usize, keys: i32, zs: f32, gauss: bool, copy: usize): v128 {
+  const scale = f32x4.splat(zs);
+  let largest = f32x4.splat(0);
+  const end = z + <usize>keys * ROW;
+  const offset = copy - z;
+  while (z < end) {
+    const coded = v128.load(z);
+    if (copy) v128.store(z + offset, coded);
+    const theta = f32x4.mul(angle(t, coded), scale);
+    v128.store(z, gauss ? f32x4.mul(theta, theta) : theta);
+    largest = f32x4.pmax(largest, theta);
+    z += 16;
+  }
+  return largest;
+}

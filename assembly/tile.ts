@@ -1,0 +1,133 @@
+/**
+ * One tile of pairs, 32 lanes by up to 64 rows, from packed points to masked scores (equations sections 2 to 6):
+ *
+ *   s_ij = log2 Phi(z_ij) - b_j,   or MASKED,  and its maximum over the tile for each lane
+ *
+ * with b_j = a log2 N_C,j when degree normalisation is on. The same code serves attention (lanes are queries) and column sums
+ * (lanes are keys), as the score is symmetric. After it, `z`, `s`, `top` and, where `masked`, `keep` describe the tile.
+ */
+import { ROW, distance_forward, squared_distance_forward } from "./distance";
+import { asin_constants } from "./math/asin";
+import { exp2_constants } from "./math/exp2";
+import { log1p_constants } from "./math/log1p";
+import { FULL, PARTIAL, SKIP, build_keep, classify } from "./masks";
+import { MASKED, score_forward } from "./score";
+import { angle_forward, chord_forward } from "./sphere";
+import {
+  BLOCK, E, Field, N, exempt, exponent, field, gauss, groups, head, keep, keyLength, keyRow, lanes, largestZ, batch, pointer,
+  poison, queryLength, queryRow, roundUp, s, sphere, table, threshold, top, z, zs,
+} from "./state";
+
+/** Reference of a lane that has seen no unmasked pair: below any score, above MASKED. */
+export const UNSEEN: f32 = -1.5e38;
+
+/** Whether the tile at hand has a mask in `keep`, and how many rows it has, a multiple of 4. */
+export let masked: bool = false;
+export let tileRowCount: i32 = 0;
+
+/** Tables of the head at hand. */
+export function constants(): void {
+  exp2_constants(table);
+  log1p_constants(table, -exponent);
+  asin_constants(table);
+}
+
+/** Flags of the rows on a side of the tile, or 0 when no row of the call is bad. */
+// @ts-ignore: decorator
+@inline
+export function flags(query: bool): usize {
+  const at = pointer(query ? Field.BAD_QUERIES : Field.BAD_KEYS);
+  return at ? at + (query ? queryRow : keyRow) : 0;
+}
+
+/** Clears what the tiles of a block collect, and notes which of its lanes are bad. */
+export function begin_block(lane0: i32, valid: i32, laneIsQuery: bool): void {
+  const bad = flags(laneIsQuery);
+  for (let lane = 0; lane < BLOCK; lane++) {
+    const at = <usize>lane << 2;
+    const flag = bad && lane < valid ? load<u8>(bad + lane0 + lane) & 1 : 0;
+    store<i32>(exempt + at, -<i32>flag);
+    store<i32>(poison + at, 0);
+  }
+}
+
+/**
+ * Scores of lanes [lane0, lane0 + lane count) against rows from `row0` to at most `rowEnd`. False when the tile is skipped.
+ * `bias` is 0 or the column sums of the head's keys, times `a`.
+ */
+export function tile_forward(
+  lane0: i32, valid: i32, row0: i32, rowEnd: i32, laneIsQuery: bool, bias: usize, a: f32, codes: usize,
+): bool {
+  const kind = laneIsQuery
+    ? classify(lane0, lane0 + valid, row0, rowEnd)
+    : classify(row0, rowEnd, lane0, lane0 + valid);
+  if (kind == SKIP) return false;
+  const rows = rowEnd - row0;
+  const bad = pointer(Field.BAD_KEYS) != 0;
+  tileRowCount = roundUp(rows, 4);
+  masked = kind == PARTIAL || threshold || bad || tileRowCount != rows;
+  const k = groups + <usize>row0 * (<usize>E << 2);
+  let largest = f32x4.splat(0);
+  if (sphere) {
+    chord_forward(lanes, k, z, tileRowCount >> 2, E);
+    largest = angle_forward(table, z, tileRowCount, zs, gauss, codes);
+  } else if (gauss) squared_distance_forward(lanes, k, z, tileRowCount >> 2, E, zs);
+  else largest = distance_forward(lanes, k, z, tileRowCount >> 2, E, zs);
+  score_forward(table, z, s, top, tileRowCount, gauss, largest);
+  if (masked) {
+    build_keep(lane0, row0, tileRowCount, laneIsQuery, keep);
+    if (threshold && !field(Field.IGNORE_MASKS)) apply_threshold(row0, rows, laneIsQuery);
+    if (bad) collect_poison(row0, rows, laneIsQuery, bias);
+  }
+  if (masked || bias) adjust(bias ? bias + (<usize>row0 << 2) : 0, a, rows);
+  return true;
+}
+
+/** keep = keep and z < tau, except where a bad row on either side makes the distance meaningless. */
+function apply_threshold(row0: i32, rows: i32, laneIsQuery: bool): void {
+  const limit = f32x4.splat(gauss ? largestZ * largestZ : largestZ);
+  const bad = flags(!laneIsQuery);
+  for (let r = 0; r < rows; r++) {
+    if (bad && load<u8>(bad + row0 + r) & 1) continue;
+    const row = <usize>r * ROW;
+    for (let lane: usize = 0; lane < ROW; lane += 16) {
+      const near = v128.or(f32x4.lt(v128.load(z + row + lane), limit), v128.load(exempt + lane));
+      v128.store(keep + row + lane, v128.and(v128.load(keep + row + lane), near));
+    }
+  }
+}
+
+/** Flags of bad rows, and of keys whose column sum is NaN, go to every lane that sees them. */
+function collect_poison(row0: i32, rows: i32, laneIsQuery: bool, bias: usize): void {
+  const bad = flags(!laneIsQuery);
+  for (let r = 0; r < rows; r++) {
+    let flag = <i32>load<u8>(bad + row0 + r);
+    if (bias && isNaN(load<f32>(bias + (<usize>(row0 + r) << 2)))) flag |= 1;
+    const row = <usize>r * ROW;
+    for (let lane: usize = 0; lane < ROW; lane += 16) {
+      const own = v128.and(v128.load(exempt + lane), i32x4.splat(1));
+      const seen = v128.and(v128.load(keep + row + lane), v128.or(own, i32x4.splat(flag)));
+      v128.store(poison + lane, v128.or(v128.load(poison + lane), seen));
+    }
+  }
+}
+
+/** s - a b_j where kept, MASKED elsewhere, and the new maxima. */
+function adjust(bias: usize, a: f32, rows: i32): void {
+  const none = f32x4.splat(MASKED);
+  for (let lane: usize = 0; lane < ROW; lane += 16) {
+    let m = none;
+    for (let r = 0; r < tileRowCount; r++) {
+      const at = <usize>r * ROW + lane;
+      let x = v128.load(s + at);
+      if (bias && r < rows) {
+        const b = load<f32>(bias + (<usize>r << 2));
+        x = f32x4.sub(x, f32x4.splat(isNaN(b) ? 0 : a * b));
+      }
+      if (masked) x = v128.bitselect(x, none, v128.load(keep + at));
+      v128.store(s + at, x);
+      m = f32x4.pmax(m, x);
+    }
+    v128.store(top + lane, m);
+  }
+}

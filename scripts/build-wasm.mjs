@@ -1,0 +1,71 @@
+/**
+ * Compiles assembly/ twice, plain and relaxed SIMD, into build/wasm/*.wasm, and writes each as a module of deflated base64
+ * text into src/generated/. Does nothing when neither sources nor compiler have changed, which a hash in the generated
+ * file tells. Run by itself it does that; `buildWasm(directory)` also copies the .wasm files there.
+ */
+
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { deflateRawSync } from "node:zlib";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("..", import.meta.url));
+const require = createRequire(import.meta.url);
+
+/** The builds by target of asconfig.json. */
+const targets = [
+  { target: "plain", file: "attention.wasm", module: "attention-wasm.ts" },
+  { target: "relaxed", file: "attention.relaxed.wasm", module: "attention-relaxed-wasm.ts" },
+];
+
+/** Compiles what has changed; copies the modules to `directory` when one is given. */
+export async function buildWasm(directory) {
+  const hash = await hashOfSources();
+  await mkdir(join(root, "build/wasm"), { recursive: true });
+  await mkdir(join(root, "src/generated"), { recursive: true });
+  await Promise.all(targets.map((target) => buildTarget(target, hash)));
+  if (directory === undefined) return;
+  await mkdir(directory, { recursive: true });
+  await Promise.all(targets.map(({ file }) => copyFile(join(root, "build/wasm", file), join(directory, file))));
+}
+
+async function buildTarget({ target, file, module }, hash) {
+  const binary = join(root, "build/wasm", file);
+  const text = join(root, "src/generated", module);
+  const upToDate = await Promise.all([readFile(text, "utf8"), readFile(binary)])
+    .then(([source]) => source.includes(hash))
+    .catch(() => false);
+  if (upToDate) return;
+  const compiler = join(require.resolve("assemblyscript/package.json"), "../bin/asc.js");
+  await run(process.execPath, [compiler, "--config", "asconfig.json", "--target", target], { cwd: root }).catch(
+    (error) => {
+      throw new Error(`asc --target ${target}:\n${error.stdout}${error.stderr}`);
+    },
+  );
+  const bytes = await readFile(binary);
+  const packed = deflateRawSync(bytes, { level: 9 }).toString("base64");
+  await writeFile(
+    text,
+    `// Made by scripts/build-wasm.mjs from assembly/; sources ${hash}.\n` +
+      `/** The ${target} build: ${bytes.length} bytes, deflated (raw), in base64. */\n` +
+      `export const attentionWasm =\n  "${packed}";\n`,
+  );
+}
+
+/** One hash over everything that decides what the compiler writes. */
+async function hashOfSources() {
+  const hash = createHash("sha256");
+  const entries = await readdir(join(root, "assembly"), { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  files.push(join(root, "asconfig.json"), join(root, "scripts/build-wasm.mjs"));
+  for (const file of files.sort()) hash.update(file.slice(root.length)).update(await readFile(file));
+  hash.update(require("assemblyscript/package.json").version);
+  return hash.digest("hex").slice(0, 24);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await buildWasm();

@@ -1,0 +1,89 @@
+/**
+ * From whatever the caller has to a compiled module: the inlined bytes of the build unless a module, bytes, a response or an
+ * address is given. The one import of the module is its memory, declared with a maximum; whether that memory is shared is a
+ * bit of the declaration, so the module for threads is the same code with that bit set.
+ */
+
+import { FractionalAttentionError } from "../../errors.js";
+import type { Kernels } from "./layout.js";
+
+/** Where a module can come from. */
+export type WasmSource = WebAssembly.Module | BufferSource | Response | URL | string;
+
+/** An instance and the memory that it works in. */
+export interface Engine {
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: Kernels;
+}
+
+/** Bytes of the inlined base64 text. */
+export async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** Bytes of a source, or the module that it already is. */
+export async function readSource(source: WasmSource): Promise<Uint8Array<ArrayBuffer> | WebAssembly.Module> {
+  if (source instanceof WebAssembly.Module) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source.slice(0));
+  if (ArrayBuffer.isView(source)) {
+    return new Uint8Array(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
+  }
+  if (source instanceof URL || typeof source === "string") return readAddress(source);
+  if (!source.ok) throw new FractionalAttentionError(`wasm: ${source.url} answered ${source.status}`);
+  return new Uint8Array(await source.arrayBuffer());
+}
+
+/** Node's fetch does not read files, and a relative address has no base there. */
+async function readAddress(address: URL | string): Promise<Uint8Array<ArrayBuffer>> {
+  const url = address instanceof URL || !URL.canParse(address) ? address : new URL(address);
+  if (url instanceof URL && url.protocol === "file:") {
+    const { readFile } = await import(/* @vite-ignore */ `node:${"fs/promises"}`);
+    return new Uint8Array(await readFile(url));
+  }
+  const response = await fetch(url);
+  if (!response.ok) throw new FractionalAttentionError(`wasm: ${response.url} answered ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** Compiles bytes, with the memory import declared shared if asked. */
+export async function compile(bytes: Uint8Array<ArrayBuffer>, shared: boolean): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(shared ? declareShared(bytes) : bytes);
+}
+
+/** A fresh instance. The memory starts with one page and grows. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Engine {
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  return { memory, kernels: instance.exports as unknown as Kernels };
+}
+
+/** A copy of a module whose memory import has the limits flag 1 (has a maximum), with the flag 3 (and is shared). */
+export function declareShared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(bytes);
+  let at = 8;
+  const number = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = copy[at++];
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < copy.length) {
+    const section = copy[at++];
+    const end = number() + at;
+    if (section === 2) {
+      // One import: count, module name, field name, kind 2 = memory, limits.
+      const count = number();
+      at += number();
+      at += number();
+      if (count === 1 && copy[at] === 2 && copy[at + 1] === 1) {
+        copy[at + 1] = 3;
+        return copy;
+      }
+    }
+    at = end;
+  }
+  throw new FractionalAttentionError("wasm: this module does not import one memory with a maximum");
+}
