@@ -46,7 +46,8 @@ export async function readText(
 }
 
 async function decode(io: Io, file: string): Promise<string> {
-  const start = file === "-" ? cut(await io.readStdin()) : await readStart("--text", io.directory, file, textLimit);
+  const start =
+    file === "-" ? cut(await io.readStdin(textLimit)) : await readStart("--text", io.directory, file, textLimit);
   try {
     return decodeText(start.bytes, start.truncated);
   } catch (error) {

@@ -21,7 +21,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Relative paths start here. */
   readonly directory: string;
-  readStdin(): Promise<Uint8Array>;
+  /** Standard input to its end, or until there is more than `limit` bytes of it. */
+  readStdin(limit: number): Promise<Uint8Array>;
   now(): Date;
 }
 
@@ -72,8 +73,14 @@ function streamSink(stream: NodeJS.WriteStream): Sink {
   };
 }
 
-async function readStdin(): Promise<Uint8Array> {
+async function readStdin(limit: number): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  let length = 0;
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    // Some input never ends.
+    if (length > limit) break;
+  }
   return Buffer.concat(chunks);
 }
