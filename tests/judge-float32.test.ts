@@ -6,6 +6,8 @@ import { Attention } from "../src/attention.js";
 import type { Backend } from "../src/backends/backend.js";
 import type { Plan } from "../src/plan.js";
 import { inputKinds, randomProblem } from "../src/verify/battery.js";
+import { loadGolden } from "../src/verify/golden.js";
+import { checkGoldenOnDevice, deviceGroups } from "../src/verify/golden-problems.js";
 import { judgeFloat32 } from "../src/verify/judge-float32.js";
 import { naiveBackward, naiveForward } from "../src/verify/naive-float32.js";
 
@@ -33,6 +35,17 @@ describe.each(inputKinds)("inputs of kind %s", (kind) => {
       }
     }
   });
+});
+
+test.each(deviceGroups)("naive float32 is within every bound on the golden group %s", async (group) => {
+  const checks = await checkGoldenOnDevice(naiveDevice(), group, loadGolden(group).cases);
+  const failures = checks
+    .filter((c) => !(c.error <= c.bound))
+    .map((c) => `${c.case} ${c.tensor}: ${c.error} > ${c.bound}`);
+  expect(failures).toEqual([]);
+  expect(new Set(checks.map((c) => c.case)).size).toBe(
+    { attention_euclidean: 80, attention_spherical: 56 }[group] ?? 10,
+  );
 });
 
 const bugs: [string, (plan: Plan) => Plan][] = [

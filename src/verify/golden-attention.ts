@@ -56,44 +56,55 @@ export function checkKernel(cases: readonly GoldenCase[]): Check[] {
 
 /** Checks attention_euclidean.json, forward and gradients. */
 export function checkEuclidean(cases: readonly GoldenCase[]): Check[] {
-  return cases.flatMap((c) =>
-    checkAttention(c, { ...commonOptions(c), kappa: c.config.dist_scale as number }, { dKappa: "d_dist_scale" }),
-  );
+  return cases.flatMap((c) => checkAttention(c, euclideanOptions(c), { dKappa: "d_dist_scale" }));
 }
 
 /** Checks attention_spherical.json, forward and gradients. */
 export function checkSpherical(cases: readonly GoldenCase[]): Check[] {
-  return cases.flatMap((c) => {
-    const { config } = c;
-    const older = c.tags?.includes("legacy class") ?? false;
-    const options: HeadOptions = {
-      ...commonOptions(c),
-      manifold: "sphere",
-      // The rescaled radius acts below 2 only; the text classifier never rescales at 2.
-      radius: typeof config.sphere_radius === "number" ? config.sphere_radius : 1,
-    };
-    options.compatibility = { ...options.compatibility, freeSphereGradient: true };
-    if (older) {
-      // That class rescales by d^(1/alpha), twice that below 2, in place of a radius.
-      const [alpha, dim] = [config.alpha as number, config.head_dim as number];
-      options.radius = config.is_rescale_dist ? 1 / (dim ** (1 / alpha) * (alpha < 2 ? 2 : 1)) : 1;
-      options.compatibility = { ...options.compatibility, arccosLimit: 1 - 1e-7 };
-    }
-    return checkAttention(c, options, { dRadius: "d_sphere_radius" }, older);
-  });
+  return cases.flatMap((c) => checkAttention(c, sphericalOptions(c), { dRadius: "d_sphere_radius" }));
 }
 
 /** Checks the fractional cases of attention_translation.json; its dot-product cases are a baseline. */
 export function checkTranslation(cases: readonly GoldenCase[]): Check[] {
   return cases
     .filter((c) => c.config.method === "rdfns_attention")
-    .flatMap((c) => {
-      const [, , queries, dim] = tensor(c.inputs, "q").shape;
-      const keys = tensor(c.inputs, "k").shape[2];
-      const mask = c.config.use_mask ? causalMask(queries, keys, 0) : undefined;
-      const options = { ...commonOptions(c), kappa: c.config.dist_scale as number };
-      return checkAttention(c, { ...options, intrinsicDim: (c.config.d_intrinsic as number | null) ?? dim, mask }, {});
-    });
+    .flatMap((c) => checkAttention(c, translationOptions(c), {}));
+}
+
+/** Options of a Euclidean case. */
+export function euclideanOptions(c: GoldenCase): HeadOptions {
+  return { ...commonOptions(c), kappa: c.config.dist_scale as number };
+}
+
+/** Options of a spherical case. */
+export function sphericalOptions(c: GoldenCase): HeadOptions {
+  const { config } = c;
+  const common = commonOptions(c);
+  // The rescaled radius acts below 2 only; the text classifier never rescales at 2.
+  let radius = typeof config.sphere_radius === "number" ? config.sphere_radius : 1;
+  const compatibility = { ...common.compatibility, freeSphereGradient: true };
+  if (!isOlder(c)) return { ...common, manifold: "sphere", radius, compatibility };
+  // The older class rescales by d^(1/alpha), twice that below 2, in place of a radius.
+  const [alpha, dim] = [config.alpha as number, config.head_dim as number];
+  radius = config.is_rescale_dist ? 1 / (dim ** (1 / alpha) * (alpha < 2 ? 2 : 1)) : 1;
+  return { ...common, manifold: "sphere", radius, compatibility: { ...compatibility, arccosLimit: 1 - 1e-7 } };
+}
+
+/** Options of a fractional case of the translation code, its causal mask among them. */
+export function translationOptions(c: GoldenCase): HeadOptions {
+  const [, , queries, dim] = tensor(c.inputs, "q").shape;
+  const keys = tensor(c.inputs, "k").shape[2];
+  return {
+    ...commonOptions(c),
+    kappa: c.config.dist_scale as number,
+    intrinsicDim: (c.config.d_intrinsic as number | null) ?? dim,
+    mask: c.config.use_mask ? causalMask(queries, keys, 0) : undefined,
+  };
+}
+
+/** The older duplicate of the spherical class, which keeps the diagonal of shared queries and keys. */
+function isOlder(c: GoldenCase): boolean {
+  return c.config.geometry === "sphere" && (c.tags?.includes("legacy class") ?? false);
 }
 
 function exponentOf(c: GoldenCase): BandwidthExponent {
@@ -117,7 +128,7 @@ function commonOptions(c: GoldenCase): HeadOptions {
 }
 
 /** All masks of a case for one batch entry and head, [N, M]. */
-function caseMask(c: GoldenCase, slice: number, queries: number, keys: number, older: boolean): Uint8Array {
+export function caseMask(c: GoldenCase, slice: number, queries: number, keys: number): Uint8Array {
   const pairs = queries * keys;
   const part = (name: string, from: number): Uint8Array | undefined => {
     const mask = c.inputs[name];
@@ -125,7 +136,7 @@ function caseMask(c: GoldenCase, slice: number, queries: number, keys: number, o
   };
   const diagonal = new Uint8Array(pairs);
   // Shared queries and keys lose their diagonal, except in the older class.
-  if (c.config.qk_share && !older) for (let i = 0; i < queries; i++) diagonal[i * keys + i] = 1;
+  if (c.config.qk_share && !isOlder(c)) for (let i = 0; i < queries; i++) diagonal[i * keys + i] = 1;
   const evaluation = c.config.training ? undefined : part("eval_mask", 0);
   return orMasks(pairs, part("attn_mask", slice * pairs), evaluation, part("train_mask", 0), diagonal);
 }
@@ -135,7 +146,6 @@ function checkAttention(
   c: GoldenCase,
   options: HeadOptions,
   scaleGradient: { dKappa?: string; dRadius?: string },
-  older = false,
 ): Check[] {
   const q = tensor(c.inputs, "q");
   const k = isTensor(c.inputs.k) ? c.inputs.k : q;
@@ -163,7 +173,7 @@ function checkAttention(
       headDim,
       valueDim,
     };
-    const mask = options.mask ?? caseMask(c, s, queries, keys, older);
+    const mask = options.mask ?? caseMask(c, s, queries, keys);
     const result = attentionForward(head, { ...options, mask });
     output.push(...result.output);
     weights.push(...result.weights);

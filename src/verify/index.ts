@@ -5,8 +5,9 @@
 
 import { integer, oneOf } from "../../reference/check.js";
 import { createRandom } from "../../reference/random.js";
+import { type Attention, createAttention } from "../attention.js";
 import { createReferenceBackend } from "../backends/reference.js";
-import { InvalidArgumentError } from "../errors.js";
+import { BackendUnavailableError, InvalidArgumentError } from "../errors.js";
 import type { DeviceName } from "../types.js";
 import { type InputKind, inputKinds, randomProblem } from "./battery.js";
 import type { Check } from "./check.js";
@@ -16,6 +17,8 @@ import { checkEuclidean, checkKernel, checkSpherical, checkTranslation } from ".
 import { checkDot, checkSinkhorn, checkTranslationDot } from "./golden-baselines.js";
 import { checkLevy } from "./golden-levy.js";
 import { checkMultiHead } from "./golden-multi-head.js";
+import { checkGoldenOnDevice, deviceGroups } from "./golden-problems.js";
+import { judgeFloat32 } from "./judge-float32.js";
 import { judgeReference } from "./judge-reference.js";
 
 /** What to verify; everything by default. */
@@ -76,8 +79,8 @@ const randomGroups = inputKinds.map((kind) => `random ${kind}`);
 /** Names that `VerifyOptions.groups` takes. */
 export const verifyGroups: readonly string[] = [...Object.keys(goldenGroups), ...randomGroups];
 
-/** Devices that this version can judge. */
-export const verifyDevices: readonly DeviceName[] = ["reference"];
+/** Devices that can be judged, where they run. */
+export const verifyDevices: readonly DeviceName[] = ["reference", "wasm", "webgpu"];
 
 /**
  * Verifies the devices.
@@ -97,32 +100,63 @@ export async function runVerify(
   for (const device of devices) oneOf<DeviceName>("devices", device, verifyDevices);
 
   const rows: VerifyRow[] = [];
-  const total = devices.length * groups.length;
+  const rejected: { device: string; reason: string }[] = [];
+  const open: Attention[] = [];
   for (const device of devices) {
-    for (const group of groups) {
-      onProgress?.(rows.length, total, `${device} ${group}`);
-      // Lets a progress bar draw between rows.
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      const golden = goldenGroups[group];
-      rows.push(
-        golden
-          ? summarize(device, group, golden(loadGolden(group, options.golden).cases))
-          : { ...summarize(device, group, randomChecks(group, seed, perKind)), seed },
-      );
+    try {
+      open.push((await createAttention({ device })) as Attention);
+    } catch (error) {
+      // A device that was asked for by name must run; by default those that do not are reported.
+      if (options.devices || !(error instanceof BackendUnavailableError)) throw error;
+      rejected.push(...error.causes);
     }
   }
-  onProgress?.(total, total, "done");
-  return { rows, rejected: [], passed: rows.every((row) => row.passed) };
+  const jobs = open.flatMap((attention) =>
+    groups.filter((group) => canRun(attention.device, group)).map((group) => ({ attention, group })),
+  );
+  for (const { attention, group } of jobs) {
+    onProgress?.(rows.length, jobs.length, `${attention.device} ${group}`);
+    // Lets a progress bar draw between rows.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const checks = await runGroup(attention, group, seed, perKind, options.golden);
+    const row = summarize(attention.device, group, checks);
+    rows.push(group.startsWith("random ") ? { ...row, seed } : row);
+  }
+  for (const attention of open) attention.dispose();
+  onProgress?.(jobs.length, jobs.length, "done");
+  return { rows, rejected, passed: rows.length > 0 && rows.every((row) => row.passed) };
 }
 
-function randomChecks(group: string, seed: number, cases: number): Check[] {
+/** Groups of functions that only the reference has are no business of other devices. */
+function canRun(device: DeviceName, group: string): boolean {
+  return device === "reference" || deviceGroups.includes(group) || group.startsWith("random ");
+}
+
+async function runGroup(
+  attention: Attention,
+  group: string,
+  seed: number,
+  perKind: number,
+  folder: string | undefined,
+): Promise<Check[]> {
+  const reference = attention.device === "reference";
+  if (!group.startsWith("random ")) {
+    const { cases } = loadGolden(group, folder);
+    return reference ? goldenGroups[group](cases) : checkGoldenOnDevice(attention, group, cases);
+  }
   const kind = group.slice("random ".length) as InputKind;
   // Each kind has its own stream, so that a group alone gives the numbers that it gives among others.
   const random = createRandom((seed + inputKinds.indexOf(kind) * 0x9e3779b9) >>> 0);
   const backend = createReferenceBackend();
   const checks: Check[] = [];
-  for (let c = 0; c < cases; c++) {
-    checks.push(...judgeReference(backend, randomProblem(random, kind), `${kind} ${c}`, seed + c));
+  for (let c = 0; c < perKind; c++) {
+    const problem = randomProblem(random, kind);
+    const id = `${kind} ${c}`;
+    checks.push(
+      ...(reference
+        ? judgeReference(backend, problem, id, (seed + c) % 2 ** 32)
+        : await judgeFloat32(attention, problem, id)),
+    );
   }
   return checks;
 }

@@ -1,0 +1,102 @@
+/**
+ * The golden cases of the attention core as calls of the public face, for devices that have nothing but that: the same
+ * inputs rounded to float32, the same parameters as options. The authors' compatibility switches have no option, so
+ * the truth is the reference on the same rounded inputs; the golden numbers follow within the effect of rounding, which
+ * the reference measures.
+ */
+
+import type { HeadOptions } from "../../reference/attention.js";
+import type { Attention } from "../attention.js";
+import { createReferenceBackend } from "../backends/reference.js";
+import { makePlan } from "../plan.js";
+import type { AttentionInputs, AttentionOptions } from "../types.js";
+import type { Problem } from "./battery.js";
+import type { Check } from "./check.js";
+import { type GoldenCase, isTensor, tensor } from "./golden.js";
+import { caseMask, euclideanOptions, sphericalOptions, translationOptions } from "./golden-attention.js";
+import { judgeFloat32 } from "./judge-float32.js";
+
+/** Options of a case by group, for those groups that the public face can run. */
+const optionsOf: Readonly<Record<string, (c: GoldenCase) => HeadOptions>> = {
+  attention_euclidean: euclideanOptions,
+  attention_spherical: sphericalOptions,
+  attention_translation: translationOptions,
+};
+
+/** Groups that `checkGoldenOnDevice` takes. */
+export const deviceGroups: readonly string[] = Object.keys(optionsOf);
+
+const oracle = createReferenceBackend();
+
+/** A golden case as a call. */
+export function goldenProblem(group: string, c: GoldenCase): Problem {
+  const q = tensor(c.inputs, "q");
+  const k = isTensor(c.inputs.k) ? c.inputs.k : q;
+  const v = tensor(c.inputs, "v");
+  const [batch, heads, queries, headDim] = q.shape;
+  const keys = k.shape[2];
+  const valueDim = v.shape[3];
+  const { compatibility: _, mask: shared, ...options } = optionsOf[group](c);
+  const data = new Uint8Array(batch * heads * queries * keys);
+  for (let s = 0; s < batch * heads; s++) {
+    data.set(shared ?? caseMask(c, s, queries, keys), s * queries * keys);
+  }
+  const inputs: AttentionInputs<Float64Array> = {
+    q: q.data.map(Math.fround),
+    k: k.data.map(Math.fround),
+    v: v.data.map(Math.fround),
+    batch,
+    heads,
+    queries,
+    keys,
+    headDim,
+    valueDim,
+  };
+  const full: AttentionOptions = { ...options, mask: { data, shape: [batch, heads, queries, keys] } };
+  const dOutput = isTensor(c.inputs.dout) ? c.inputs.dout.data.map(Math.fround) : v.data.subarray(0, 0);
+  const length = batch * heads * queries * valueDim;
+  return {
+    inputs,
+    options: full,
+    dOutput: dOutput.length ? dOutput : new Float64Array(length).fill(1),
+    kind: "normal",
+  };
+}
+
+/** Checks the cases of a group on a float32 device. */
+export async function checkGoldenOnDevice(
+  attention: Attention,
+  group: string,
+  cases: readonly GoldenCase[],
+): Promise<Check[]> {
+  const checks: Check[] = [];
+  for (const c of cases) {
+    if (group === "attention_translation" && c.config.method !== "rdfns_attention") continue;
+    const problem = goldenProblem(group, c);
+    const judged = await judgeFloat32(attention, problem, c.id);
+    checks.push(...judged);
+    if (!c.expect.finite) continue;
+    const golden = tensor(c.outputs, "output").data;
+    const { output } = oracle.forwardSync!(makePlan(problem.inputs, problem.options), problem.inputs);
+    const narrow = {
+      ...problem.inputs,
+      q: round(problem.inputs.q),
+      k: round(problem.inputs.k),
+      v: round(problem.inputs.v),
+    };
+    const result = await attention.forward(narrow, problem.options);
+    const allowed = judged.find((check) => check.tensor === "output")!.bound;
+    const difference = (x: ArrayLike<number>) => golden.reduce((most, g, e) => Math.max(most, Math.abs(x[e] - g)), 0);
+    checks.push({
+      case: c.id,
+      tensor: "golden output",
+      error: difference(result.output),
+      bound: allowed + difference(output),
+    });
+  }
+  return checks;
+}
+
+function round(x: Float64Array): Float32Array {
+  return Float32Array.from(x);
+}
