@@ -10,11 +10,11 @@
  * other and add up. A row that is NaN in the forward pass, and whatever it touches, is left out of the sums and marked.
  */
 import { ROW } from "./distance";
-import { BLOCK, D, E, Field, M, N, P, TILE, V, W, batch, bind, claimPacked, columnGradients, dKeys, dLaneRows, dOutputRows, dOutputs, dValues,
-  degree, delta, field, gauss, groups, head, isBound, keep, keyLength, keyRow, laneFlags, laneNorms, laneRows, level, p, pointer, queryLength,
+import { BLOCK, D, E, Field, M, N, P, TILE, V, W, batch, bind, claimPacked, columnGradients, dKeys, dLanes, dOutputRows, dOutputs, dValues,
+  degree, delta, field, gauss, groups, head, isBound, keep, keyLength, keyRow, laneFlags, laneColumns, laneNorms, laneRows, level, outputs, p, pointer, queryLength,
   queryRow, roundUp, rowFlags, s, signs, sphere, stage, sum, table, tileNorms, tileRows, unbind, valueGroups, w } from "./state";
 import { column_sums, pack_groups, pack_lanes } from "./forward";
-import { lanes_of_rows, largest_bits, pack_values, stage_values } from "./pack";
+import { columns_of_rows, inTiles, lanes_of_rows, largest_bits, pack_values, stage_values } from "./pack";
 import { product_forward } from "./product";
 import { weight_forward } from "./score";
 import { clear_sums, column_backward, degree_backward, orderSum, scaleSum, score_backward, slope_backward, spoil_sums } from "./slope";
@@ -50,7 +50,7 @@ function begin_rows(i0: i32, valid: i32): bool {
   const bytes = <usize>V << 2;
   const first = queryRow + <usize>i0;
   const dO = pointer(Field.D_OUTPUT) + first * bytes, o = pointer(Field.OUTPUT) + first * bytes;
-  stage_values(dO, valid, BLOCK, 0, dOutputRows);
+  stage_values(dO, valid, BLOCK, 0, outputs);
   let any = false;
   for (let lane = 0; lane < BLOCK; lane++) {
     const at = <usize>lane << 2, row = <usize>lane * bytes;
@@ -66,13 +66,14 @@ function begin_rows(i0: i32, valid: i32): bool {
         for (let c: usize = 0; c < bytes; c += 4) d += <f64>load<f32>(dO + row + c) * <f64>load<f32>(o + row + c);
       }
     }
-    if (l == NOTHING) memory.fill(dOutputRows + <usize>lane * (<usize>W << 2), 0, bytes);
+    if (l == NOTHING) memory.fill(outputs + <usize>lane * (<usize>W << 2), 0, bytes);
     store<f32>(delta + at, <f32>d);
     store<f32>(level + at, l);
     store<i32>(laneFlags + at, flag);
     any = any || flag != 0;
   }
-  lanes_of_rows(dOutputRows, <usize>W << 2, V, dOutputs);
+  lanes_of_rows(outputs, <usize>W << 2, V, dOutputs);
+  columns_of_rows(outputs, BLOCK, W, dOutputRows, ROW << 2);
   return any;
 }
 
@@ -121,6 +122,7 @@ export function backward_columns_unit(b: i32, h: i32, from: i32, to: i32): void 
 
 function begin_block_backward(i0: i32, valid: i32): bool {
   pack_lanes(i0, valid, true, laneNorms);
+  columns_of_rows(laneRows, BLOCK, P, laneColumns, ROW << 2);
   begin_block(i0, valid, true);
   return begin_rows(i0, valid);
 }
@@ -134,7 +136,7 @@ export function backward_unit(b: i32, h: i32, from: i32, to: i32): void {
     const rows = min(BLOCK, N - i0);
     const valid = max(0, min(rows, queryLength - i0));
     const bad = begin_block_backward(i0, valid);
-    memory.fill(dLaneRows, 0, <usize>P * ROW);
+    memory.fill(dLanes, 0, <usize>P * ROW);
     for (let row0 = 0; row0 < keyLength; row0 += TILE) {
       const end = min(row0 + TILE, keyLength);
       if (!tile_backward(i0, valid, row0, end)) continue;
@@ -143,15 +145,15 @@ export function backward_unit(b: i32, h: i32, from: i32, to: i32): void {
       if (bias) {
         degree_backward(end - row0, degree, bias + (row << 2), columnGradients + (row << 3), masked ? keep : 0);
       }
-      value_backward(w, dOutputRows, dValues + row * (<usize>W << 2), tileRowCount, W);
+      value_backward(w, dOutputRows, dValues + row * (<usize>W << 2), tileRowCount, W >> 2);
       slope_backward(tileRowCount);
       const k = tileRows + row * (<usize>P << 2), dk = dKeys + row * (<usize>P << 2);
-      if (sphere) sphere_backward(p, signs, laneRows, k, dLaneRows, dk, tileRowCount, P);
-      else point_backward(p, laneRows, k, dLaneRows, dk, tileRowCount, P);
+      if (sphere) sphere_backward(p, signs, laneColumns, k, dLanes, dk, tileRowCount, P >> 2);
+      else point_backward(p, laneColumns, k, dLanes, dk, tileRowCount, P >> 2);
       if (bad || bias) mark(row0, end, bias != 0);
     }
     const first = (queryRow + <usize>i0) * (<usize>D << 2);
-    finish_points(laneRows, dLaneRows, laneNorms, rows, pointer(Field.DQ) + first);
+    finish_points(laneColumns, dLanes, laneNorms, rows, ROW << 2, pointer(Field.DQ) + first);
     for (let lane = 0; lane < valid; lane++) {
       if (flagOf(lane) & (BAD_SLOPES | BAD_COLUMN)) fill_nan(pointer(Field.DQ) + first + <usize>lane * (<usize>D << 2), D);
     }
@@ -202,24 +204,33 @@ function mark(row0: i32, end: i32, columns: bool): void {
   }
 }
 
-/** Scratch gradients to the caller's rows; on the sphere projected onto the tangent plane and divided by the norm. */
-function finish_points(points: usize, gradient: usize, norms: usize, rows: i32, to: usize): void {
+/**
+ * Scratch gradients, in groups of `pitch` bytes, to the caller's rows; on the sphere projected onto the tangent plane and
+ * divided by the norm.
+ */
+function finish_points(points: usize, gradient: usize, norms: usize, rows: i32, pitch: usize, to: usize): void {
   const scale = reinterpret<f32>(field(Field.SCALE));
   for (let r = 0; r < rows; r++) {
+    let along: f64 = 0, factor: f64 = scale;
     if (sphere) {
-      let along: f64 = 0;
-      for (let d: usize = 0; d < <usize>E << 2; d += 4) along += <f64>load<f32>(points + d) * <f64>load<f32>(gradient + d);
-      const factor = <f64>load<f32>(norms + (<usize>r << 2));
-      for (let d: usize = 0; d < <usize>D << 2; d += 4) {
-        store<f32>(to + d, <f32>((<f64>load<f32>(gradient + d) - along * <f64>load<f32>(points + d)) * factor));
-      }
-    } else {
-      for (let d: usize = 0; d < <usize>D << 2; d += 4) store<f32>(to + d, load<f32>(gradient + d) * scale);
+      for (let d = 0; d < E; d++) along += component(points, d, pitch) * component(gradient, d, pitch);
+      factor = load<f32>(norms + (<usize>r << 2));
     }
-    points += <usize>P << 2;
-    gradient += <usize>P << 2;
+    for (let d = 0; d < D; d++) {
+      let x = component(gradient, d, pitch);
+      if (sphere) x -= along * component(points, d, pitch);
+      store<f32>(to + (<usize>d << 2), <f32>(x * factor));
+    }
+    points += 16;
+    gradient += 16;
     to += <usize>D << 2;
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function component(at: usize, d: i32, pitch: usize): f64 {
+  return load<f32>(at + <usize>(d >> 2) * pitch + (<usize>(d & 3) << 2));
 }
 
 function fill_nan(to: usize, count: i32): void {
@@ -235,10 +246,18 @@ export function backward_finish(): void {
   const points = pointer(Field.DK) + copyRow * (<usize>D << 2), values = pointer(Field.DV) + copyRow * (<usize>V << 2);
   memory.fill(points, 0, <usize>M * (<usize>D << 2));
   memory.fill(values, 0, <usize>M * (<usize>V << 2));
-  finish_points(tileRows, dKeys, tileNorms, keyLength, points);
+  const bytes = <usize>P << 2;
+  for (let j = 0; j < keyLength; j += TILE) {
+    const tile = <usize>j;
+    finish_points(tileRows + tile * bytes, dKeys + tile * bytes, tileNorms + (tile << 2), min(TILE, keyLength - j), 1024,
+      points + tile * (<usize>D << 2));
+  }
   for (let j = 0; j < keyLength; j++) {
     const row = <usize>j, flag = load<u8>(rowFlags + row);
-    memory.copy(values + row * (<usize>V << 2), dValues + row * (<usize>W << 2), <usize>V << 2);
+    for (let c = 0; c < V; c++) {
+      const x = <f32>component(dValues + inTiles(j, <usize>W << 2), c, 1024);
+      store<f32>(values + row * (<usize>V << 2) + (<usize>c << 2), x);
+    }
     if (flag & 2) fill_nan(points + row * (<usize>D << 2), D);
     if (flag & 1) fill_nan(values + row * (<usize>V << 2), V);
   }

@@ -14,6 +14,23 @@ import { D, E, P, TILE, V, W, sphere, stage } from "./state";
 export const QUERY_SIDE: i32 = 0;
 export const KEY_SIDE: i32 = 1;
 
+/** `bytes` bytes of 0, a multiple of 16. For rows, memory.fill and memory.copy are dearer: each is a call out of the module. */
+// @ts-ignore: decorator
+@inline
+function clear(to: usize, bytes: usize): void {
+  for (let at: usize = 0; at < bytes; at += 16) v128.store(to + at, i32x4.splat(0));
+}
+
+/** Copies `count` floats. */
+// @ts-ignore: decorator
+@inline
+export function copy(to: usize, from: usize, count: i32): void {
+  const bytes = <usize>count << 2;
+  let at: usize = 0;
+  for (; at + 16 <= bytes; at += 16) v128.store(to + at, v128.load(from + at));
+  for (; at < bytes; at += 4) store<f32>(to + at, load<f32>(from + at));
+}
+
 /** Largest absolute value of n floats, as bits: 0x7f800000 and above mean Infinity or NaN. */
 export function largest_bits(from: usize, n: usize): u32 {
   const end = from + (n << 2);
@@ -62,7 +79,7 @@ export function stage_points(
   for (let r = 0; r < padded; r++) {
     let factor: f64 = scale;
     let zero = false;
-    memory.fill(to, 0, bytes);
+    clear(to, bytes);
     if (r < count && !(bad && load<u8>(bad + r) & 1)) {
       if (sphere) {
         let squares: f64 = 0;
@@ -74,7 +91,7 @@ export function stage_points(
         factor = zero ? 0 : 1 / Math.sqrt(squares);
       }
       if (zero) store<f32>(to + (<usize>(D + side) << 2), 1);
-      else if (!sphere && scale == 1) memory.copy(to, from, <usize>D << 2);
+      else if (!sphere && scale == 1) copy(to, from, D);
       else {
         for (let d = 0; d < D; d++) {
           const offset = <usize>d << 2;
@@ -92,8 +109,8 @@ export function stage_points(
 export function stage_values(from: usize, count: i32, padded: i32, bad: usize, to: usize): void {
   const bytes = <usize>W << 2;
   for (let r = 0; r < padded; r++) {
-    memory.fill(to, 0, bytes);
-    if (r < count && !(bad && load<u8>(bad + r) & 2)) memory.copy(to, from, <usize>V << 2);
+    clear(to, bytes);
+    if (r < count && !(bad && load<u8>(bad + r) & 2)) copy(to, from, V);
     from += <usize>V << 2;
     to += bytes;
   }
@@ -123,17 +140,38 @@ export function lanes_of_rows(from: usize, pitch: usize, width: i32, to: usize):
   }
 }
 
-/** Points of a head, staged 4 rows at a time, to [rows/4][E][4]. `rows` receives the staged rows, unless it is 0. */
+/** `count` rows of `width` floats, a multiple of 4, to [width/4][.][4], where a group of 4 components takes `pitch` bytes. */
+export function columns_of_rows(from: usize, count: i32, width: i32, to: usize, pitch: usize): void {
+  const groups = <usize>width >> 2;
+  for (let r: usize = 0; r < <usize>count; r++) {
+    for (let g: usize = 0; g < groups; g++) {
+      v128.store(to + (r << 4) + g * pitch, v128.load(from));
+      from += 16;
+    }
+  }
+}
+
+/**
+ * Points of a head, staged 4 rows at a time, to [rows/4][E][4] and, unless `tiles` is 0, to [tiles][P/4][64][4]. `norms` as in
+ * `stage_points`.
+ */
 export function pack_points(
-  from: usize, count: i32, bad: usize, side: i32, scale: f32, to: usize, rows: usize, norms: usize,
+  from: usize, count: i32, bad: usize, side: i32, scale: f32, to: usize, tiles: usize, norms: usize,
 ): void {
   const bytes = <usize>P << 2;
   for (let r = 0; r < count; r += 4) {
-    const staged = rows ? rows + <usize>r * bytes : stage;
-    stage_points(from + <usize>r * (<usize>D << 2), count - r, 4, bad ? bad + r : 0, side, scale, staged,
+    stage_points(from + <usize>r * (<usize>D << 2), count - r, 4, bad ? bad + r : 0, side, scale, stage,
       norms ? norms + (<usize>r << 2) : 0);
-    transpose(staged, bytes, E, to + <usize>r * (<usize>E << 2), 16);
+    transpose(stage, bytes, E, to + <usize>r * (<usize>E << 2), 16);
+    if (tiles) columns_of_rows(stage, 4, P, tiles + inTiles(r, bytes), 1024);
   }
+}
+
+/** Offset of row r in [tiles][width/4][64][4], for rows of `bytes` bytes. */
+// @ts-ignore: decorator
+@inline
+export function inTiles(r: i32, bytes: usize): usize {
+  return <usize>(r & -TILE) * bytes + (<usize>(r & (TILE - 1)) << 4);
 }
 
 /** Values of a head to [tiles][W/4][64][4], for sums over keys. */
@@ -141,12 +179,7 @@ export function pack_columns(from: usize, count: i32, bad: usize, to: usize): vo
   const width = <usize>W << 2;
   for (let r = 0; r < count; r += 4) {
     stage_values(from + <usize>r * (<usize>V << 2), count - r, 4, bad ? bad + r : 0, stage);
-    const tile = to + <usize>(r & -TILE) * width + (<usize>(r & (TILE - 1)) << 4);
-    for (let i: usize = 0; i < 4; i++) {
-      for (let g: usize = 0; g < <usize>(W >> 2); g++) {
-        v128.store(tile + (i << 4) + (g << 10), v128.load(stage + i * width + (g << 4)));
-      }
-    }
+    columns_of_rows(stage, 4, W, to + inTiles(r, width), 1024);
   }
 }
 

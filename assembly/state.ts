@@ -115,17 +115,18 @@ export let w: usize = 0;
 export let p: usize = 0;
 export let keep: usize = 0;
 export let signs: usize = 0;
-/** [32][P], [4][E][8], [32], and for sums [32][P]. */
+/** [32][P], [4][E][8], [32]; in the backward pass also [P/4][32][4], and sums of that shape. */
 export let laneRows: usize = 0;
 export let lanes: usize = 0;
 export let laneNorms: usize = 0;
-export let dLaneRows: usize = 0;
+export let laneColumns: usize = 0;
+export let dLanes: usize = 0;
 /** [4][W/4][4][8] */
 export let outputs: usize = 0;
-/** [32][W], [4][V][8] */
+/** [W/4][32][4], [4][V][8] */
 export let dOutputRows: usize = 0;
 export let dOutputs: usize = 0;
-/** [R][P], [R/4][E][4], [R] with R rows rounded up to 64. */
+/** [R/64][P/4][64][4], [R/4][E][4], [R] with R rows rounded up to 64. */
 export let tileRows: usize = 0;
 export let groups: usize = 0;
 export let tileNorms: usize = 0;
@@ -133,7 +134,7 @@ export let tileNorms: usize = 0;
 export let columns: usize = 0;
 export let valueGroups: usize = 0;
 export let stage: usize = 0;
-/** [R][P], [R][W] */
+/** [R/64][P/4][64][4], [R/64][W/4][64][4] */
 export let dKeys: usize = 0;
 export let dValues: usize = 0;
 /** [R] flags of keys whose gradient is NaN: 1 dV, 2 dk. [R] float64: G_j. */
@@ -162,7 +163,8 @@ export function roundUp(n: i32, unit: i32): i32 {
 let cursor: usize = 0;
 function take(floats: usize): usize {
   const at = cursor;
-  cursor = (at + (floats << 2) + 63) & ~63;
+  // Buffers of a multiple of 4 KiB each would meet in the same sets of the cache, and stores would hold up loads of others.
+  cursor = (at + (floats << 2) + 63 + 320) & ~63;
   return at;
 }
 
@@ -206,7 +208,8 @@ export function open(callRecord: usize, scratch: usize, backward: bool): void {
     signs = take(sphere ? tile : 0);
     rowFlags = take(rows / 4);
     columnGradients = take(2 * rows);
-    dLaneRows = take(<usize>(BLOCK * P));
+    laneColumns = take(<usize>(BLOCK * P));
+    dLanes = take(<usize>(BLOCK * P));
     dOutputRows = take(<usize>(BLOCK * W));
     dOutputs = take(<usize>(BLOCK * V));
     tileRows = take(rows * <usize>P);
