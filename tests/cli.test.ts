@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import manifest from "../package.json" with { type: "json" };
 import { densities, renderMaps } from "../src/cli/heat-map.js";
@@ -235,6 +236,21 @@ describe("fna verify", () => {
     expect(out).toMatch(/\nreference +random normal +2 +\d+ .* 9 +passed\n/);
     expect(out).toMatch(/\nreference +random far +2 +\d+ .* 9 +passed\n/);
     expect(out).toMatch(/all \d+ checks passed\n$/);
+  });
+
+  it("exits with 1 and names the case when a check fails", async () => {
+    const golden = join(folder, "golden");
+    await mkdir(golden);
+    const original = gunzipSync(await readFile("fixtures/golden/sinkhorn.json.gz")).toString();
+    const wrong = original.replace("[-1.6987,", "[1.6987,");
+    expect(wrong).not.toBe(original);
+    await writeFile(join(golden, "sinkhorn.json.gz"), gzipSync(wrong));
+    const { code, out } = await fna(["verify", "--group", "sinkhorn", "--golden", "golden"]);
+    expect(code).toBe(1);
+    expect(out).toMatch(/\nreference +sinkhorn .* FAILED\n/);
+    expect(out).toMatch(/reference sinkhorn failed at k000/);
+    const whole = await fna(["verify", "--group", "sinkhorn", "--golden", resolve("fixtures/golden")]);
+    expect(whole.code).toBe(0);
   });
 
   it("prints JSON and nothing else with --json, the same for the same seed", async () => {

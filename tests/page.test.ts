@@ -281,6 +281,8 @@ describe("studies", () => {
     expect([flight.alpha, brownian.alpha]).toEqual([1.2, 2]);
     expect(flight.points.length).toBe(brownian.points.length);
     expect(flight.points[0]).toEqual([0, 0]);
+    // One number fixes the seed; a thousand additions of at most 1000 keep far more than six digits of it.
+    expect(flight.points[1000][0]).toBeCloseTo(-838.481091, 5);
     // The largest of 1000 Rayleigh steps is near sqrt(log 1000 / log 2) = 3.2 medians; a power law of order 1.2 grows it to
     // some 1000^(1/1.2) = 316.
     expect(brownian.largestStep).toBeLessThan(5);

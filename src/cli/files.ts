@@ -64,7 +64,6 @@ export async function writeWhole(option: string, directory: string, path: string
   const target = resolve(directory, path);
   const temporary = `${target}.${process.pid}.part`;
   try {
-    if (await isDirectory(target)) throw Object.assign(new Error(), { code: "EISDIR" });
     await mkdir(dirname(target), { recursive: true });
     await writeFile(temporary, content, { flag: "wx" });
     await rename(temporary, target);
