@@ -5,9 +5,10 @@
  *   Γ(z) = √(2π/z) (z/e)^z exp(1/(12z) − 1/(360z³) + 1/(1260z⁵) − …)          Stirling's series, there
  *
  * Serves eq. section 15 (arXiv:2511.10208).
- * Error: the first term left out of the series is below 10⁻¹⁷ at z = 12; what remains is rounding, half a unit in the
- * last place for each factor of the product, with random signs: measured below 10⁻¹⁴ relative over −170 < x < 171.6. (The
- * series at large z itself would need no product, but z^z costs twice as many digits in the engines' power function.)
+ * Error: the first term left out of the series is below 10⁻¹⁷ at z = 12; what remains is the rounding of x + n, worth
+ * 2·10⁻¹⁵, and half a unit in the last place for each factor of the product, with random signs. Relative to 40-digit
+ * values, at 6000 random points in (−170, 171.6): below 4·10⁻¹⁵. (Large z would need no product if the series were used
+ * there, but the power function of an engine can be 50 units in the last place off at z^z.)
  * Not here: the logarithm of Γ, complex arguments.
  */
 
@@ -17,8 +18,8 @@ import { InvalidArgumentError } from "./errors.js";
 /** Stirling's series is used from here to one above. */
 const STIRLING_FROM = 12;
 
-/** B₂ₖ / (2k (2k−1)) for k = 1 … 8, the coefficients of z^(1−2k). */
-const STIRLING = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400];
+/** B₂ₖ / (2k (2k−1)) for k = 1 … 7, the coefficients of z^(1−2k). */
+const STIRLING = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156];
 
 /**
  * Γ(x); Infinity above 171.62, where it exceeds the largest float64.
@@ -34,10 +35,7 @@ export function gamma(x: number): number {
   if (x > 172) return Number.POSITIVE_INFINITY;
   const shift = Math.ceil(STIRLING_FROM - x);
   const z = x + shift;
-  // x + shift is rounded for small x; z − shift is exact, so `lost` is exactly what the rounding dropped. Γ′(z)/Γ(z) ≈
-  // log z − 1/(2z) turns it into the factor that Γ(z) misses: worth 5e-15.
-  const lost = x - (z - shift);
-  let value = stirling(z) * (1 + lost * (Math.log(z) - 1 / (2 * z)));
+  let value = stirling(z);
   for (let i = shift - 1; i >= 0; i--) value /= x + i;
   for (let i = shift; i < 0; i++) value *= x + i;
   return value;

@@ -8,8 +8,9 @@
  * corrections Σ_k B₂ₖ/(2k)! s(s+1)⋯(s+2k−2) b^(1−s−2k), which is also the continuation.
  *
  * Serves eq. section 15 (arXiv:2511.10208).
- * Error: with N = 16 and nine corrections the rest is below 10⁻¹⁷ relative to 1 for −2 < s ≤ 4; what remains is
- * rounding, 10⁻¹⁴ of the largest partial sum (for s near −1 that is some 100, elsewhere about the result itself).
+ * Error: with N = 16 and six corrections the rest is below 10⁻¹⁷; what remains is rounding, relative to the larger of
+ * the result and, for s < 1, of the partial sum (16 + a)^(1−s)/(1−s) that cancels. Measured against 40-digit values at
+ * 800 random points of −1 < s < 3, 0.01 < a < 1000: below 2·10⁻¹⁵ of that.
  */
 
 import { finite, positive } from "./check.js";
@@ -18,19 +19,19 @@ import { InvalidArgumentError } from "./errors.js";
 /** How many terms are added one by one. */
 const LEADING_TERMS = 16;
 
-/** B₂ₖ for k = 1 … 9. */
-const BERNOULLI = [1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798];
+/** B₂ₖ for k = 1 … 6. */
+const BERNOULLI = [1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730];
 
 /**
  * ζ(s, a).
  *
- * @param s a number in (−2, 64], not 1, where ζ has its pole
+ * @param s a number in (−2, 4], not 1, where ζ has its pole
  * @param a a finite number above 0
  * @throws InvalidArgumentError outside these domains
  */
 export function hurwitzZeta(s: number, a: number): number {
   finite("s", s);
-  if (s <= -2 || s > 64 || s === 1) throw new InvalidArgumentError("s", "a number in (-2, 64] other than 1", s);
+  if (s <= -2 || s > 4 || s === 1) throw new InvalidArgumentError("s", "a number in (-2, 4] other than 1", s);
   positive("a", a);
   let sum = 0;
   for (let n = 0; n < LEADING_TERMS; n++) sum += (n + a) ** -s;

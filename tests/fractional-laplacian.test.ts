@@ -177,7 +177,8 @@ describe("fractional diffusion", () => {
     const after = fractionalDiffusion(start, period, alpha, 0.5 + dt);
     const rate = after.map((value, i) => (value - before[i]) / (2 * dt));
     const expected = fractionalLaplacianFourier(fractionalDiffusion(start, period, alpha, 0.5), period, alpha);
-    // The central difference errs by dt²/6 |ρ‴| < 1e-6/6 · Σ λ³|mode| < 2e-6 (λ = (2π/7)^1.3 n^1.3, damped by exp(−λ/2)).
+    // The central difference errs by dt²/6 |ρ‴| < 1e-6/6 · Σ λ³|mode| < 2e-6 (λ = (2π/7)^1.3 n^1.3, damped by
+    // exp(−λ/2)).
     expect(
       largestDifference(
         rate,

@@ -82,7 +82,7 @@ describe("Hurwitz zeta function: error below 1e-14", () => {
   });
 
   test("the pole and what lies outside the domain are refused", () => {
-    for (const s of [1, -2, 65, Number.NaN]) expect(() => hurwitzZeta(s, 1)).toThrow(/^s: /);
+    for (const s of [1, -2, 4.1, Number.NaN]) expect(() => hurwitzZeta(s, 1)).toThrow(/^s: /);
     for (const a of [0, -1, Number.POSITIVE_INFINITY]) expect(() => hurwitzZeta(2, a)).toThrow(/^a: /);
   });
 });

@@ -34,6 +34,15 @@ describe("random numbers of the reference", () => {
     expect(Math.abs(odd - 5000)).toBeLessThan(250);
   });
 
+  test("uniforms fill a thousand bins evenly", () => {
+    const random = createRandom(17);
+    const counts = new Float64Array(1000);
+    for (let i = 0; i < 1_000_000; i++) counts[Math.floor(1000 * random.uniform())]++;
+    const chiSquare = counts.reduce((sum, count) => sum + (count - 1000) ** 2 / 1000, 0);
+    // 999 degrees of freedom: mean 999, standard deviation √1998 = 44.7; within four of them on either side.
+    expect(Math.abs(chiSquare - 999)).toBeLessThan(179);
+  });
+
   test("normals have mean 0, variance 1, fourth moment 3, and no correlation between neighbours", () => {
     const random = createRandom(11);
     const count = 200_000;
