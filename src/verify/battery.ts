@@ -22,9 +22,10 @@ export type InputKind = (typeof inputKinds)[number];
 
 /**
  * A random problem. All numbers are float32 values, so that every device is given the same ones.
+ * @param every with the options that the literal evaluation does not know: measured bandwidths and distance thresholds
  * @param maximum largest length of queries and keys
  */
-export function randomProblem(random: Random, kind: InputKind, maximum = 24): Problem {
+export function randomProblem(random: Random, kind: InputKind, every = false, maximum = 24): Problem {
   const between = (low: number, high: number) => low + random.integer(high - low + 1);
   const chance = (p: number) => random.uniform() < p;
   const choose = <T>(...options: readonly T[]): T => options[random.integer(options.length)];
@@ -66,6 +67,11 @@ export function randomProblem(random: Random, kind: InputKind, maximum = 24): Pr
   if (chance(0.4)) options.kappa = choose<AttentionOptions["kappa"]>("dim", "none", 0.7, 3);
   if (chance(0.3)) options.bandwidth = choose(0.2, 3);
   if (chance(0.3)) options.bandwidthExponent = "1/2";
+  if (every && chance(0.25)) {
+    options.bandwidth = choose("median", "mean");
+    if (chance(0.4)) options.bandwidthPairs = "all";
+  }
+  if (every && chance(0.15)) options.distanceThreshold = choose(0.3, 1, 2);
   if (chance(0.25)) options.degreeNormalization = choose(0.5, 1, 1.7);
   if (chance(0.25)) options.causal = true;
   if (chance(0.2)) {

@@ -150,7 +150,7 @@ async function runGroup(
   const backend = createReferenceBackend();
   const checks: Check[] = [];
   for (let c = 0; c < perKind; c++) {
-    const problem = randomProblem(random, kind);
+    const problem = randomProblem(random, kind, !reference);
     const id = `${kind} ${c}`;
     checks.push(
       ...(reference

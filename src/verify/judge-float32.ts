@@ -4,7 +4,7 @@
  *
  *   weights    relative, per unmasked pair   e = 8u (1 + max|s|)            s = log Φ − a log N_C
  *              on the sphere                 e + 4u max|∂s/∂θ|              angles have an absolute error
- *              with a measured bandwidth     e + 64u max|∂s/∂ log z|        ε is a sum, or one of many rounded distances
+ *              with a measured bandwidth     e + m max|∂s/∂ log z|          m the relative error of ε^(1/α) (below)
  *   output     Σ_j W |V_j| E                                    E = e + u (D + 2V + N + M + 8), the roundings of the sums
  *   dS         T_ij E with T_ij = W_ij (Σ|dO V| + Σ|dO O|), and a Σ_i T_ij C_ij more for the degree normalisation
  *   dv         Σ_i W |dO_i| E
@@ -18,7 +18,7 @@
 import { attentionForward } from "../../reference/attention.js";
 import { logPhiOrderSlope, logPhiSlope } from "../../reference/kernel.js";
 import type { Attention } from "../attention.js";
-import { createReferenceBackend, headOf, optionsOf, slices } from "../backends/reference.js";
+import { createReferenceBackend, headOf, optionsOf, type Slice, slices } from "../backends/reference.js";
 import { makePlan, type Plan } from "../plan.js";
 import type { AttentionInputs, AttentionOptions, Floats } from "../types.js";
 import type { Problem } from "./battery.js";
@@ -71,6 +71,21 @@ export async function judgeFloat32(attention: Attention, problem: Problem, id: s
   ];
 }
 
+/**
+ * Relative error of ε^(1/α) or ε^(1/2) for a measured ε. A distance has D + 8 roundings, an angle an absolute error of 4u,
+ * which counts relative to the angle that ε stands for; a mean adds a rounding per pair. The median is d^α, the mean
+ * enters squared.
+ */
+function measuredError(plan: Plan, slice: Slice, bandwidth: number): number {
+  if (typeof plan.bandwidth === "number") return 0;
+  const alpha = plan.alpha[slice.head];
+  const median = plan.bandwidth === "median";
+  const distance = bandwidth ** (median ? 1 / alpha : 0.5) * plan.kappa[slice.head];
+  const angle = plan.manifold === "sphere" ? (4 * plan.radius[slice.head]) / distance : 0;
+  const roundings = plan.headDim + 8 + (median ? 0 : plan.queries * plan.keys);
+  return u * (angle + roundings) * (median ? alpha : 2) * (plan.bandwidthExponent === "1/2" ? 0.5 : 1 / alpha);
+}
+
 /** A threshold that some pair meets within rounding decides nothing that float32 could be blamed for: leave it out. */
 function awayFromThreshold(inputs: AttentionInputs, options: AttentionOptions): AttentionOptions {
   const { distanceThreshold, ...rest } = options;
@@ -115,8 +130,8 @@ export function float32Bounds(plan: Plan, inputs: AttentionInputs, trueOutput: F
       largestTurn = Math.max(largestTurn, slope * perAngle);
       largestStretch = Math.max(largestStretch, slope * forward.z[p]);
     }
-    const e =
-      u * (8 * (1 + largestScore) + (sphere ? 4 * largestTurn : 0) + (measured ? 64 * largestStretch : 0)) * (1 + a);
+    const stretch = measuredError(plan, slice, forward.bandwidth) * largestStretch;
+    const e = (u * (8 * (1 + largestScore) + (sphere ? 4 * largestTurn : 0)) + stretch) * (1 + a);
     const E = e + u * (D + 2 * V + N + M + 8);
     largest.weights = Math.max(largest.weights, e);
     // L is as wrong as the sum it is the logarithm of, and is rounded itself.
