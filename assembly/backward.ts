@@ -2,7 +2,7 @@
  * Gradients of attention (equations section 9), streaming like the forward pass: weights are formed again from the scores and
  * the caller's log-sum-exp, so that no N x M matrix is kept.
  *
- *   w_ij = 2^(s_ij - L_i log2 e),  delta_i = dO_i . O_i,  dS_ij = w_ij (dO_i . V_j - delta_i)
+ *   w_ij = e^(s_ij - L_i),  delta_i = dO_i . O_i,  dS_ij = w_ij (dO_i . V_j - delta_i)
  *   with degree normalisation a pass before sums G_j = sum_i dS_ij, and dS_ij becomes dS_ij - a G_j C_ij
  *   sphere:  dx = (I - x^ x^T) dx^ / |x|
  *
@@ -12,17 +12,17 @@
 import { ROW } from "./distance";
 import { BLOCK, D, E, Field, M, N, P, TILE, V, W, batch, bind, claimPacked, columnGradients, dKeys, dLanes, dOutputRows, dOutputs, dValues,
   degree, delta, field, gauss, groups, head, isBound, keep, keyLength, keyRow, laneFlags, laneColumns, laneNorms, laneRows, level, outputs, p, pointer, queryLength,
-  queryRow, roundUp, rowFlags, s, signs, sphere, stage, sum, table, tileNorms, tileRows, unbind, valueGroups, w } from "./state";
+  queryRow, roundUp, rowFlags, s, signs, sphere, table, tileNorms, tileRows, unbind, valueGroups, w } from "./state";
 import { column_sums, pack_groups, pack_lanes } from "./forward";
 import { columns_of_rows, inTiles, lanes_of_rows, largest_bits, pack_values, stage_values } from "./pack";
 import { product_forward } from "./product";
-import { weight_forward } from "./score";
+import { weight_backward } from "./score";
 import { clear_sums, column_backward, degree_backward, orderSum, scaleSum, score_backward, slope_backward, spoil_sums } from "./slope";
 import { point_backward, sphere_backward, value_backward } from "./spread";
 import { begin_block, constants, flags, masked, tileRowCount, tile_forward } from "./tile";
 
 const NAN: i32 = 0x7fc00000;
-/** Level of a lane without weights: 2^(s - level) is 0 for every score. */
+/** Level of a lane without weights: e^(s - level) is 0 for every score. */
 const NOTHING: f32 = 1e38;
 /** Flags of a query: its weights are NaN; its dS are NaN; some dS of it is, by the column sum of a key. */
 const BAD_WEIGHTS: i32 = 1;
@@ -61,7 +61,7 @@ function begin_rows(i0: i32, valid: i32): bool {
       const finite = largest_bits(dO + row, <usize>V) < 0x7f800000;
       if (isNaN(logSum) || logSum == Infinity || !finite) flag = BAD_WEIGHTS | BAD_SLOPES;
       else if (largest_bits(o + row, <usize>V) >= 0x7f800000) flag = BAD_SLOPES;
-      if (!(flag & BAD_WEIGHTS)) l = <f32>(<f64>logSum * 1.4426950408889634);
+      if (!(flag & BAD_WEIGHTS)) l = logSum;
       if (!flag) {
         for (let c: usize = 0; c < bytes; c += 4) d += <f64>load<f32>(dO + row + c) * <f64>load<f32>(o + row + c);
       }
@@ -92,7 +92,7 @@ function kept(r: i32, lane: i32): bool {
 /** Weights and dS of one tile; false when it is skipped. */
 function tile_backward(i0: i32, valid: i32, row0: i32, end: i32): bool {
   if (!tile_forward(i0, valid, row0, end, true, column_sums(), <f32>degree, signs)) return false;
-  weight_forward(table, s, w, level, sum, tileRowCount);
+  weight_backward(table, s, w, level, tileRowCount);
   const rows = <usize>row0;
   product_forward(dOutputs, valueGroups + rows * (<usize>V << 2), p, tileRowCount >> 2, V);
   score_backward(tileRowCount);

@@ -1,15 +1,15 @@
 /**
  * Attention over one block of 32 queries after another, streaming over tiles of 64 keys (equations sections 6 and 7):
  *
- *   O_i = sum_j w_ij V_j / l_i,   l_i = sum_j w_ij,   L_i = (r_i + log2 l_i) log 2,   w_ij = 2^(s_ij - r_i)
+ *   O_i = sum_j w_ij V_j / l_i,   l_i = sum_j w_ij,   L_i = r_i + log l_i,   w_ij = e^(s_ij - r_i)
  *
  * r_i is a running reference of the exponents: the largest score of the first tile that the row sees, raised only when a
- * later score passes it by 40, so that sums are rescaled a few times at most and a weight never overflows.
+ * later score passes it by 28, so that sums are rescaled a few times at most and a weight never overflows.
  * Memory beyond the arrays of the call is the packed head and one tile: O(M), never N x M.
  */
 import { ROW } from "./distance";
-import { exp2 } from "./math/exp2";
-import { log2 } from "./math/log2";
+import { exp } from "./math/exp";
+import { log } from "./math/log";
 import {
   KEY_SIDE, QUERY_SIDE, lanes_of_rows, pack_columns, pack_points, stage_points, transpose,
 } from "./pack";
@@ -28,10 +28,10 @@ const NAN: i32 = 0x7fc00000;
 function raise(values: bool): void {
   for (let lane: usize = 0; lane < ROW; lane += 16) {
     const r = v128.load(reference + lane), t = v128.load(top + lane);
-    const higher = f32x4.gt(t, f32x4.add(r, f32x4.splat(40)));
+    const higher = f32x4.gt(t, f32x4.add(r, f32x4.splat(28)));
     if (!v128.any_true(higher)) continue;
     const next = v128.bitselect(t, r, higher);
-    const factor = exp2(table, f32x4.sub(r, next));
+    const factor = exp(table, f32x4.sub(r, next));
     v128.store(reference + lane, next);
     v128.store(sum + lane, f32x4.mul(v128.load(sum + lane), factor));
     if (!values) continue;
@@ -77,7 +77,7 @@ export function pack_groups(query: bool, rows: usize, norms: usize): void {
     reinterpret<f32>(field(Field.SCALE)), groups, rows, norms);
 }
 
-/** log2 N_C of the head's keys, or 0. */
+/** log N_C of the head's keys, or 0. */
 export function column_sums(): usize {
   const at = pointer(Field.COLUMN_SUMS);
   return at ? at + (<usize>batch * <usize>field(Field.HEADS) + <usize>head) * (<usize>M << 2) : 0;
@@ -105,11 +105,11 @@ export function forward_unit(b: i32, h: i32, from: i32, to: i32): void {
     block_forward(i0, valid, keyLength, true, column_sums(), true);
     const first = queryRow + <usize>i0;
     write_rows(pointer(Field.OUTPUT) + first * (<usize>V << 2), rows, valid);
-    write_levels(pointer(Field.LOG_SUM_EXP) + (first << 2), rows, valid, 0.6931471805599453);
+    write_levels(pointer(Field.LOG_SUM_EXP) + (first << 2), rows, valid);
   }
 }
 
-/** log2 N_C,j of all keys of (b, h), of which a masked one gets 0 and one that sees a bad query NaN. */
+/** log N_C,j of all keys of (b, h), of which a masked one gets 0 and one that sees a bad query NaN. */
 export function column_sums_unit(b: i32, h: i32, _from: i32, _to: i32): void {
   bind(b, h);
   constants();
@@ -120,7 +120,7 @@ export function column_sums_unit(b: i32, h: i32, _from: i32, _to: i32): void {
     const valid = max(0, min(rows, keyLength - j0));
     pack_lanes(j0, valid, false, 0);
     block_forward(j0, valid, queryLength, false, 0, false);
-    write_levels(to + (<usize>j0 << 2), rows, valid, 1);
+    write_levels(to + (<usize>j0 << 2), rows, valid);
   }
   for (let j = 0; j < M; j++) {
     if (load<f32>(to + (<usize>j << 2)) == -Infinity) store<f32>(to + (<usize>j << 2), 0);
@@ -128,13 +128,13 @@ export function column_sums_unit(b: i32, h: i32, _from: i32, _to: i32): void {
   unbind();
 }
 
-/** (r + log2 l) unit for each lane; -Infinity for a lane that saw nothing. */
-function write_levels(to: usize, rows: i32, valid: i32, unit: f64): void {
+/** r + log l for each lane; -Infinity for a lane that saw nothing. */
+function write_levels(to: usize, rows: i32, valid: i32): void {
   for (let lane = 0; lane < rows; lane++) {
     const at = <usize>lane << 2;
     const l = <f64>load<f32>(sum + at);
     let level: f32 = -Infinity;
-    if (lane < valid && l > 0) level = <f32>((<f64>load<f32>(reference + at) + log2(l)) * unit);
+    if (lane < valid && l > 0) level = <f32>(<f64>load<f32>(reference + at) + log(l));
     store<f32>(to + at, level);
     if (load<i32>(poison + at) & 1) store<i32>(to + at, NAN);
   }
@@ -195,7 +195,7 @@ export function weights_unit(b: i32, h: i32, from: i32, to: i32): void {
   }
 }
 
-/** 2^(s - r) / l of the tile, transposed to rows of M. */
+/** e^(s - r) / l of the tile, transposed to rows of M. */
 function write_weights(to: usize, valid: i32, keys: i32): void {
   const bytes = <usize>M << 2;
   for (let half: usize = 0; half < 8; half++) {
@@ -207,7 +207,7 @@ function write_weights(to: usize, valid: i32, keys: i32): void {
     for (let j = 0; j < keys; j += 4) {
       for (let i: usize = 0; i < 4; i++) {
         const at = (<usize>j + i) * ROW + lane;
-        let x = f32x4.div(exp2(table, f32x4.sub(v128.load(s + at), r)), l);
+        let x = f32x4.div(exp(table, f32x4.sub(v128.load(s + at), r)), l);
         const kept = masked ? v128.load(keep + at) : i32x4.splat(-1);
         x = v128.and(v128.or(x, nan), kept);
         v128.store(stage + (i << 4), x);

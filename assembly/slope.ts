@@ -5,12 +5,12 @@
  *   dS_ij (ds/dz)(dz/dd)/d_ij:
  *     euclidean      alpha < 2    c = -dS (d_M + alpha) zs^2 / (z (1 + z)), 0 at z = 0      alpha = 2    c = -2 dS zs^2
  *     sphere         alpha < 2    c = -dS (d_M + alpha) zs / ((1 + z) sin theta)            alpha = 2    c = -2 dS z zs / sin theta
- *   A = sum dS s  (log 2 units, s before the degree bias),  Z = sum dS z/(1 + z),  or sum dS z^2 at alpha = 2
+ *   A = sum dS s  (s before the degree bias),  Z = sum dS z/(1 + z),  or sum dS z^2 at alpha = 2
  *
  * A and Z become dAlpha and dKappa. Each is summed over a tile in float32 lanes and over tiles in float64.
  */
 import { ROW } from "./distance";
-import { exp2 } from "./math/exp2";
+import { exp } from "./math/exp";
 import { delta, exponent, gauss, level, p, s, signs, sphere, table, w, z, zs } from "./state";
 
 /** The two sums over pairs. */
@@ -54,7 +54,7 @@ export function column_backward(rows: i32, sums: usize): void {
 }
 
 /**
- * dS_ij -= a G_j C_ij with C_ij = 2^(s_ij - log2 N_C,j), where the score carries -a log2 N_C,j already; s gets it back.
+ * dS_ij -= a G_j C_ij with C_ij = e^(s_ij - log N_C,j), where the score carries -a log N_C,j already; s gets it back.
  * `keep` is 0 or the mask of the tile.
  */
 export function degree_backward(rows: i32, a: f64, bias: usize, sums: usize, keep: usize): void {
@@ -69,7 +69,7 @@ export function degree_backward(rows: i32, a: f64, bias: usize, sums: usize, kee
       const live = f32x4.lt(v128.load(level + lane), f32x4.splat(1e37));
       const kept = keep ? v128.and(v128.load(keep + at), live) : live;
       const score = v128.and(f32x4.add(v128.load(s + at), shift), kept);
-      const share = v128.and(exp2(table, f32x4.sub(score, column)), kept);
+      const share = v128.and(exp(table, f32x4.sub(score, column)), kept);
       v128.store(s + at, score);
       v128.store(p + at, f32x4.sub(v128.load(p + at), f32x4.mul(factor, share)));
     }

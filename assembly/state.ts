@@ -96,7 +96,7 @@ export let keyRow: usize = 0;
 
 /** Scratch of this thread; shapes in floats. */
 export let table: usize = 0;
-/** [32] each: largest score of the tile, reference of the exponents, sum of weights; per row L_i log2(e), delta_i. */
+/** [32] each: largest score of the tile, reference of the exponents, sum of weights; per row L_i, delta_i. */
 export let top: usize = 0;
 export let reference: usize = 0;
 export let sum: usize = 0;

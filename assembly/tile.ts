@@ -1,14 +1,14 @@
 /**
  * One tile of pairs, 32 lanes by up to 64 rows, from packed points to masked scores (equations sections 2 to 6):
  *
- *   s_ij = log2 Phi(z_ij) - b_j,   or MASKED,  and its maximum over the tile for each lane
+ *   s_ij = log Phi(z_ij) - b_j,   or MASKED,  and its maximum over the tile for each lane
  *
- * with b_j = a log2 N_C,j when degree normalisation is on. The same code serves attention (lanes are queries) and column sums
+ * with b_j = a log N_C,j when degree normalisation is on. The same code serves attention (lanes are queries) and column sums
  * (lanes are keys), as the score is symmetric. After it, `z`, `s`, `top` and, where `masked`, `keep` describe the tile.
  */
 import { ROW, distance_forward, squared_distance_forward } from "./distance";
 import { asin_constants } from "./math/asin";
-import { exp2_constants } from "./math/exp2";
+import { exp_constants } from "./math/exp";
 import { log1p_constants } from "./math/log1p";
 import { FULL, PARTIAL, SKIP, build_keep, classify } from "./masks";
 import { MASKED, score_forward } from "./score";
@@ -27,7 +27,7 @@ export let tileRowCount: i32 = 0;
 
 /** Tables of the head at hand. */
 export function constants(): void {
-  exp2_constants(table);
+  exp_constants(table);
   log1p_constants(table, -exponent);
   asin_constants(table);
 }

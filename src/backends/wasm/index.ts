@@ -1,50 +1,153 @@
 /**
  * The `wasm` device: float32 SIMD kernels of `assembly/`, in a memory that grows to the largest call and is used again.
+ * Results are copies. With threads, the calls that wait run on a pool of workers over shared memory, and those that do not
+ * wait run on the caller's thread. The bits of a forward result do not depend on the number of threads, those of gradients
+ * only where a head's queries are split between threads, and never on the run.
  */
 
+import { BackendUnavailableError, FractionalAttentionError } from "../../errors.js";
 import { attentionWasm } from "../../generated/attention-wasm.js";
-import type { Plan } from "../../plan.js";
-import type { BackwardInputs } from "../../types.js";
-import type { Backend, Tensors } from "../backend.js";
+import type { Backend } from "../backend.js";
 import { compile, type Engine, inflate, instantiate, readSource, type WasmSource } from "./module.js";
+import { Pool, whyNoThreads } from "./pool.js";
+import { probeRelaxed } from "./relaxed.js";
+import { finish, finishUnless } from "./run.js";
 import { backwardSteps, forwardSteps, type Steps, weightsSteps } from "./steps.js";
+import { backwardThreaded, forwardThreaded } from "./threaded.js";
 
 export type { WasmSource } from "./module.js";
 
 /** Options of the wasm device; all are optional. */
 export interface WasmBackendOptions {
-  /** The module in place of the inlined one: compiled, its bytes, or where to read it. */
+  /** The module in place of the inlined one: compiled, its bytes, or where to read it. With threads not a compiled one. */
   wasm?: WasmSource;
+  /** Threads of the calls that wait. Above 1 they are workers over shared memory. Default 1. */
+  threads?: number;
+  /** Use the relaxed SIMD build where it runs, is right and is faster; ignored when `wasm` is given. Default false. */
+  relaxed?: boolean;
 }
 
-function freshEngine(module: WebAssembly.Module): Engine {
-  return instantiate(module, new WebAssembly.Memory({ initial: 1, maximum: 65536 }));
+/** The wasm device, and which of its builds is in use. */
+export interface WasmBackend extends Required<Backend> {
+  readonly build: "plain" | "relaxed" | "given";
+  readonly threads: number;
+  /** Size of the WebAssembly memory: the largest call so far. */
+  readonly memoryBytes: number;
 }
 
-function finish<Result>(steps: Steps<Result>): Result {
-  let step = steps.next();
-  while (!step.done) step = steps.next();
-  return step.value;
+const pages = 65536;
+
+/**
+ * Opens the device.
+ * @throws BackendUnavailableError where WebAssembly SIMD, or with threads shared memory or workers, are missing
+ */
+export async function createWasmBackend(options: WasmBackendOptions = {}): Promise<WasmBackend> {
+  const { threads = 1 } = options;
+  const refusal = threads > 1 ? whyNoThreads() : undefined;
+  if (refusal !== undefined) throw new BackendUnavailableError([{ device: "wasm", reason: refusal }]);
+  const { module, build } = await openModule(options, threads > 1);
+  const fresh = () => instantiate(module, new WebAssembly.Memory({ initial: 1, maximum: pages, shared: threads > 1 }));
+  const engine = fresh();
+  const pool = threads > 1 ? await Pool.start(threads, module, engine.memory) : undefined;
+  return new WasmDevice(engine, fresh, pool, build);
 }
 
-/** Opens the device. */
-export async function createWasmBackend(options: WasmBackendOptions = {}): Promise<Backend> {
-  const source = options.wasm === undefined ? await inflate(attentionWasm) : await readSource(options.wasm);
-  const module = source instanceof WebAssembly.Module ? source : await compile(source, false);
-  let engine: Engine | undefined = freshEngine(module);
-  const open = () => engine!;
-  return {
-    device: "wasm",
-    arrays: [Float32Array],
-    forward: async (plan: Plan, tensors: Tensors) => finish(forwardSteps(open(), plan, tensors)),
-    backward: async (plan: Plan, tensors: Tensors, saved: BackwardInputs) =>
-      finish(backwardSteps(open(), plan, tensors, saved)),
-    weights: async (plan: Plan, tensors: Omit<Tensors, "v">) => finish(weightsSteps(open(), plan, tensors)),
-    forwardSync: (plan, tensors) => finish(forwardSteps(open(), plan, tensors)),
-    backwardSync: (plan, tensors, saved) => finish(backwardSteps(open(), plan, tensors, saved)),
-    weightsSync: (plan, tensors) => finish(weightsSteps(open(), plan, tensors)),
-    dispose() {
-      engine = undefined;
-    },
-  };
+async function openModule(
+  options: WasmBackendOptions,
+  shared: boolean,
+): Promise<{ module: WebAssembly.Module; build: WasmBackend["build"] }> {
+  try {
+    if (options.wasm !== undefined) {
+      const source = await readSource(options.wasm);
+      if (!(source instanceof WebAssembly.Module)) return { module: await compile(source, shared), build: "given" };
+      if (shared)
+        throw new FractionalAttentionError("wasm: with threads give bytes, a response or an address, not a module");
+      return { module: source, build: "given" };
+    }
+    const plain = await inflate(attentionWasm);
+    const relaxed = options.relaxed ? await probeRelaxed(await compile(plain, false)) : undefined;
+    return { module: await compile(relaxed ?? plain, shared), build: relaxed ? "relaxed" : "plain" };
+  } catch (cause) {
+    if (cause instanceof FractionalAttentionError) throw cause;
+    const reason = `WebAssembly with SIMD cannot run here: ${cause instanceof Error ? cause.message : cause}`;
+    throw new BackendUnavailableError([{ device: "wasm", reason }]);
+  }
+}
+
+class WasmDevice implements WasmBackend {
+  readonly device = "wasm";
+  readonly arrays = [Float32Array];
+  readonly build: WasmBackend["build"];
+  readonly threads: number;
+  #engine: Engine | undefined;
+  readonly #fresh: () => Engine;
+  readonly #pool: Pool | undefined;
+  /** Whether a call that waits holds the memory. */
+  #busy = false;
+
+  constructor(engine: Engine, fresh: () => Engine, pool: Pool | undefined, build: WasmBackend["build"]) {
+    this.#engine = engine;
+    this.#fresh = fresh;
+    this.#pool = pool;
+    this.build = build;
+    this.threads = pool?.threads ?? 1;
+  }
+
+  readonly forward: Required<Backend>["forward"] = (plan, tensors, signal) =>
+    this.#later((engine) =>
+      this.#pool
+        ? forwardThreaded(this.#pool, engine, plan, tensors, signal)
+        : finishUnless(forwardSteps(engine, plan, tensors), signal),
+    );
+
+  readonly backward: Required<Backend>["backward"] = (plan, tensors, saved, signal) =>
+    this.#later((engine) =>
+      this.#pool
+        ? backwardThreaded(this.#pool, engine, plan, tensors, saved, signal)
+        : finishUnless(backwardSteps(engine, plan, tensors, saved), signal),
+    );
+
+  readonly weights: Required<Backend>["weights"] = (plan, tensors, signal) =>
+    this.#later((engine) => finishUnless(weightsSteps(engine, plan, tensors), signal));
+
+  readonly forwardSync: Required<Backend>["forwardSync"] = (plan, tensors) =>
+    this.#now((engine) => forwardSteps(engine, plan, tensors));
+
+  readonly backwardSync: Required<Backend>["backwardSync"] = (plan, tensors, saved) =>
+    this.#now((engine) => backwardSteps(engine, plan, tensors, saved));
+
+  readonly weightsSync: Required<Backend>["weightsSync"] = (plan, tensors) =>
+    this.#now((engine) => weightsSteps(engine, plan, tensors));
+
+  get memoryBytes(): number {
+    return this.#engine?.memory.buffer.byteLength ?? 0;
+  }
+
+  /** Ends the workers and lets go of the memory. */
+  dispose(): void {
+    this.#engine = undefined;
+    this.#pool?.dispose();
+  }
+
+  #open(): Engine {
+    if (this.#engine === undefined) throw new FractionalAttentionError("attention: this object has been disposed");
+    // A call that waits may be between two steps: others must not touch its memory.
+    return this.#busy ? this.#fresh() : this.#engine;
+  }
+
+  #now<Result>(steps: (engine: Engine) => Steps<Result>): Result {
+    return finish(steps(this.#open()));
+  }
+
+  async #later<Result>(run: (engine: Engine) => Promise<Result>): Promise<Result> {
+    if (this.#busy && this.#pool) throw new FractionalAttentionError("wasm: calls on threads must wait for each other");
+    const engine = this.#open();
+    const alone = !this.#busy;
+    this.#busy = true;
+    try {
+      return await run(engine);
+    } finally {
+      if (alone) this.#busy = false;
+    }
+  }
 }

@@ -70,14 +70,18 @@ export function declareShared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
       if (byte < 128) return value;
     }
   };
+  const skip = () => {
+    const length = number();
+    at += length;
+  };
   while (at < copy.length) {
     const section = copy[at++];
     const end = number() + at;
     if (section === 2) {
       // One import: count, module name, field name, kind 2 = memory, limits.
       const count = number();
-      at += number();
-      at += number();
+      skip();
+      skip();
       if (count === 1 && copy[at] === 2 && copy[at + 1] === 1) {
         copy[at + 1] = 3;
         return copy;

@@ -161,9 +161,9 @@ export function readBackward(call: Call): BackwardResult<Float32Array> {
 }
 
 /**
- * dAlpha and dKappa (equations section 9) from A = sum dS s / log 2 and Z = sum dS z/(1 + z), or sum dS z^2 at alpha = 2:
+ * dAlpha and dKappa (equations section 9) from A = sum dS s and Z = sum dS z/(1 + z), or sum dS z^2 at alpha = 2:
  *
- *   dAlpha = A log 2/(d_M + alpha) - (d_M + alpha) Z log(eps)/alpha^2,   dKappa = (d_M + alpha) Z/kappa;   0 and 2 Z/kappa
+ *   dAlpha = A/(d_M + alpha) - (d_M + alpha) Z log(eps)/alpha^2,   dKappa = (d_M + alpha) Z/kappa;   0 and 2 Z/kappa
  */
 function headGradients(call: Call): { dAlpha: Float32Array; dKappa: Float32Array } {
   const { plan } = call;
@@ -184,7 +184,7 @@ function headGradients(call: Call): { dAlpha: Float32Array; dKappa: Float32Array
     const alpha = plan.alpha[h];
     const exponent = plan.intrinsicDim + alpha;
     if (alpha < 2) {
-      dAlpha[h] = (order * Math.LN2) / exponent - (exponent * scale * logBandwidth) / alpha ** 2;
+      dAlpha[h] = order / exponent - (exponent * scale * logBandwidth) / alpha ** 2;
       dKappa[h] = (exponent * scale) / plan.kappa[h];
     } else dKappa[h] = (2 * scale) / plan.kappa[h];
   }

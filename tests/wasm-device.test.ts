@@ -1,0 +1,381 @@
+/** The wasm device through the public face: agreement with the reference, masks, bad numbers, memory, threads, endings. */
+
+import { readFileSync } from "node:fs";
+import { afterAll, describe, expect, test } from "vitest";
+import { createRandom } from "../reference/random.js";
+import { Attention } from "../src/attention.js";
+import { createReferenceBackend } from "../src/backends/reference.js";
+import { createWasmBackend } from "../src/backends/wasm/index.js";
+import { makePlan } from "../src/plan.js";
+import type { AttentionInputs, AttentionOptions, BackwardResult, Floats } from "../src/types.js";
+import { inputKinds, randomProblem } from "../src/verify/battery.js";
+import { loadGolden } from "../src/verify/golden.js";
+import { checkGoldenOnDevice, deviceGroups } from "../src/verify/golden-problems.js";
+import { judgeFloat32 } from "../src/verify/judge-float32.js";
+
+const u = 2 ** -24;
+const wasm = await createWasmBackend();
+const device = new Attention<Float32Array>(wasm);
+const reference = new Attention<Float64Array>(createReferenceBackend());
+const threaded = await createWasmBackend({ threads: 2 });
+afterAll(() => {
+  threaded.dispose();
+  device.dispose();
+});
+
+function normals(length: number, seed: number, scale = 1): Float32Array<ArrayBuffer> {
+  const random = createRandom(seed);
+  return Float32Array.from({ length }, () => scale * random.normal());
+}
+
+function inputsOf(shape: Partial<AttentionInputs> & { keyHeads?: number }, seed = 1): AttentionInputs<Float32Array> {
+  const { batch = 1, heads = 1, queries = 40, keys = queries, headDim = 8, valueDim = headDim } = shape;
+  const { keyHeads = heads } = shape;
+  return {
+    batch,
+    heads,
+    queries,
+    keys,
+    headDim,
+    valueDim,
+    q: normals(batch * heads * queries * headDim, seed),
+    k: normals(batch * keyHeads * keys * headDim, seed + 1),
+    v: normals(batch * keyHeads * keys * valueDim, seed + 2),
+  };
+}
+
+/** Largest difference; NaN and infinities must stand in the same places. */
+function difference(x: Floats, y: Floats): number {
+  let largest = 0;
+  expect(x.length).toBe(y.length);
+  for (let e = 0; e < y.length; e++) {
+    if (Object.is(x[e], y[e])) continue;
+    if (!Number.isFinite(x[e]) || !Number.isFinite(y[e])) expect([e, x[e]]).toEqual([e, y[e]]);
+    largest = Math.max(largest, Math.abs(x[e] - y[e]));
+  }
+  return largest;
+}
+
+describe("a-priori float32 bounds", () => {
+  test.each(inputKinds)("random problems with inputs of kind %s", async (kind) => {
+    const random = createRandom(2026);
+    for (let c = 0; c < 60; c++) {
+      for (const check of await judgeFloat32(device, randomProblem(random, kind, true), `${kind} ${c}`)) {
+        expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
+      }
+    }
+  });
+
+  test("random problems of several tiles and blocks", async () => {
+    const random = createRandom(5);
+    for (let c = 0; c < 12; c++) {
+      const problem = randomProblem(random, inputKinds[c % inputKinds.length], true, 150);
+      for (const check of await judgeFloat32(device, problem, `large ${c}`)) {
+        expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
+      }
+    }
+  });
+
+  test.each(deviceGroups)("golden group %s", async (group) => {
+    const checks = await checkGoldenOnDevice(device, group, loadGolden(group).cases);
+    const failures = checks.filter((c) => !(c.error <= c.bound));
+    expect(failures.map((c) => `${c.case} ${c.tensor}: ${c.error} > ${c.bound}`)).toEqual([]);
+    expect(checks.length).toBeGreaterThan(0);
+  });
+});
+
+describe("shapes at the edges", () => {
+  const shapes = [
+    { queries: 1, keys: 1, headDim: 1 },
+    { queries: 0, keys: 5 },
+    { queries: 5, keys: 0 },
+    { batch: 0 },
+    { queries: 33, keys: 65, headDim: 3, valueDim: 1 },
+    { queries: 31, keys: 3, headDim: 130, valueDim: 5 },
+    { batch: 2, heads: 6, keyHeads: 2, queries: 34, headDim: 5, valueDim: 7 },
+  ];
+  test.each(shapes)("%o agrees with the reference", async (shape) => {
+    const inputs = inputsOf(shape);
+    const options: AttentionOptions = shape.keyHeads ? { keyHeads: shape.keyHeads } : {};
+    const found = await device.forward(inputs, options);
+    const truth = await reference.forward(inputs, options);
+    // Weights carry at most 8u(1 + max|s|), max|s| < 5 here, and outputs are averages of values below 5.
+    expect(difference(found.output, truth.output)).toBeLessThan(8 * 6 * 5 * u);
+    expect(difference(found.logSumExp, truth.logSumExp)).toBeLessThan(8 * 6 * u);
+    const dOutput = normals(found.output.length, 9);
+    const gradient = await device.backward(inputs, options, { ...found, dOutput });
+    const slope = await reference.backward(inputs, options, { ...truth, dOutput });
+    for (const name of ["dq", "dk", "dv"] as const) {
+      // The same relative error on terms of size w |dO| (|V| + |O|) |ds/dq|, of which sums over at most 65 keys are taken.
+      expect(difference(gradient[name], slope[name]), name).toBeLessThan(65 * 8 * 6 * 20 * u);
+    }
+  });
+});
+
+describe("NaN and Infinity", () => {
+  const shape = { batch: 1, heads: 2, queries: 70, keys: 70, headDim: 5, valueDim: 3 };
+  const variants: AttentionOptions[] = [
+    {},
+    { causal: true },
+    { window: 3 },
+    { manifold: "sphere", alpha: 2 },
+    { degreeNormalization: 1, causal: true },
+    { distanceThreshold: 0.3, window: 20 },
+    { bandwidth: "median", window: 9 },
+    { keyLengths: Int32Array.of(50) },
+  ];
+  for (const options of variants) {
+    test.each([
+      ["q", Number.NaN],
+      ["k", Number.POSITIVE_INFINITY],
+      ["v", Number.NaN],
+      ["dOutput", Number.NEGATIVE_INFINITY],
+    ] as const)(`spread as in the reference: ${JSON.stringify(options)}, %s %d`, async (name, bad) => {
+      const inputs = inputsOf(shape, 3);
+      const saved = { dOutput: normals(2 * 70 * 3, 7) };
+      const target = name === "dOutput" ? saved.dOutput : inputs[name];
+      const width = name === "v" || name === "dOutput" ? 3 : 5;
+      target[45 * width + 1] = bad;
+      target[(70 + 66) * width] = bad;
+      const found = await device.forward(inputs, options);
+      const truth = await reference.forward(inputs, options);
+      expect(nans(found.output)).toEqual(nans(truth.output));
+      expect(nans(found.logSumExp)).toEqual(nans(truth.logSumExp));
+      expect(nans(await device.weights(inputs, options))).toEqual(nans(await reference.weights(inputs, options)));
+      const gradient = await device.backward(inputs, options, { ...found, ...saved });
+      const slope = await reference.backward(inputs, options, { ...truth, ...saved });
+      for (const tensor of ["dq", "dk", "dv", "dAlpha", "dKappa"] as const) {
+        expect(rowNans(gradient[tensor], tensor), tensor).toEqual(rowNans(slope[tensor], tensor));
+      }
+    });
+  }
+
+  function nans(x: Floats): number[] {
+    return Array.from(x.keys()).filter((e) => !Number.isFinite(x[e]) && x[e] !== Number.NEGATIVE_INFINITY);
+  }
+
+  /** Rows with a number that is not finite: where one is, all of the row is of no use. */
+  function rowNans(x: Floats, name: keyof BackwardResult): number[] {
+    const width = { dq: 5, dk: 5, dv: 3, dAlpha: 1, dKappa: 1 }[name];
+    const bad = Array.from(x.keys()).filter((e) => !Number.isFinite(x[e]));
+    return [...new Set(bad.map((e) => Math.floor(e / width)))];
+  }
+
+  test("what stands beyond the lengths or behind masks does not change a bit", async () => {
+    const inputs = inputsOf({ batch: 2, queries: 50, keys: 90, headDim: 4 }, 5);
+    const options: AttentionOptions = {
+      keyLengths: Int32Array.of(71, 30),
+      queryLengths: Int32Array.of(33, 50),
+      mask: Uint8Array.from({ length: 90 }, (_, j) => Number(j % 7 === 0)),
+    };
+    const before = await device.forward(inputs, options);
+    const dOutput = normals(2 * 50 * 4, 8);
+    const slopes = await device.backward(inputs, options, { ...before, dOutput });
+    for (let b = 0; b < 2; b++) {
+      inputs.q.fill(Number.NaN, (b * 50 + options.queryLengths![b]) * 4, (b + 1) * 50 * 4);
+      dOutput.fill(Number.NaN, (b * 50 + options.queryLengths![b]) * 4, (b + 1) * 50 * 4);
+      for (let j = 0; j < 90; j++) {
+        if (j < options.keyLengths![b] && j % 7 !== 0) continue;
+        inputs.k.fill(Number.NaN, (b * 90 + j) * 4, (b * 90 + j + 1) * 4);
+        inputs.v.fill(Number.POSITIVE_INFINITY, (b * 90 + j) * 4, (b * 90 + j + 1) * 4);
+      }
+    }
+    const after = await device.forward(inputs, options);
+    expect(after).toEqual(before);
+    expect(await device.backward(inputs, options, { ...after, dOutput })).toEqual(slopes);
+  });
+});
+
+describe("extreme numbers", () => {
+  test("zero vectors on the sphere are at pi/2 from everything, without a gradient", async () => {
+    const inputs = inputsOf({ queries: 9, headDim: 3 });
+    inputs.q.fill(0, 3, 6);
+    inputs.k.fill(0, 3, 9);
+    const options: AttentionOptions = { manifold: "sphere" };
+    const found = await device.forward(inputs, options);
+    const truth = await reference.forward(inputs, options);
+    expect(difference(found.output, truth.output)).toBeLessThan(8 * 8 * 5 * u);
+    const dOutput = normals(27, 4);
+    const gradient = await device.backward(inputs, options, { ...found, dOutput });
+    const slope = await reference.backward(inputs, options, { ...truth, dOutput });
+    for (const x of [...gradient.dq.subarray(3, 6), ...gradient.dk.subarray(3, 9)]) expect(Math.abs(x)).toBe(0);
+    expect(difference(gradient.dq, slope.dq)).toBeLessThan(1e-4);
+  });
+
+  test.each([1e-30, 1e30])("coordinates of size %d keep all their digits", async (scale) => {
+    const inputs = inputsOf({ queries: 40, headDim: 6 });
+    const large = { ...inputs, q: inputs.q.map((x) => x * scale), k: inputs.k.map((x) => x * scale) };
+    const options = { alpha: 1.2, kappa: 3 * scale };
+    const found = await device.forward(large, options);
+    const truth = await reference.forward(large, options);
+    expect(difference(found.output, truth.output)).toBeLessThan(8 * 20 * 5 * u);
+    const dOutput = normals(240, 4);
+    const gradient = await device.backward(large, options, { ...found, dOutput });
+    const slope = await reference.backward(large, options, { ...truth, dOutput });
+    expect(
+      difference(
+        gradient.dq.map((x) => x * scale),
+        slope.dq.map((x) => x * scale),
+      ),
+    ).toBeLessThan(1e-4);
+  });
+});
+
+describe("memory", () => {
+  test("results do not alias it, and it neither grows nor remembers over calls of varying shapes", async () => {
+    const backend = await createWasmBackend();
+    const own = new Attention<Float32Array>(backend);
+    const random = createRandom(11);
+    const first = inputsOf({ queries: 50, headDim: 4 });
+    const expected = own.forwardSync(first, { window: 4 });
+    const kept = expected.output.slice();
+    const problems = Array.from({ length: 40 }, () => randomProblem(random, "normal", true, 60));
+    const run = () => {
+      for (const { inputs, options, dOutput } of problems) {
+        const narrow = {
+          ...inputs,
+          q: Float32Array.from(inputs.q),
+          k: Float32Array.from(inputs.k),
+          v: Float32Array.from(inputs.v),
+        };
+        const result = own.forwardSync(narrow, options);
+        own.backwardSync(narrow, options, { ...result, dOutput: Float32Array.from(dOutput) });
+      }
+    };
+    run();
+    const size = backend.memoryBytes;
+    for (let round = 0; round < 5; round++) run();
+    expect(backend.memoryBytes).toBe(size);
+    expect(expected.output).toEqual(kept);
+    expect(own.forwardSync(first, { window: 4 })).toEqual(expected);
+  });
+
+  test("a call that needs more than there is says so", () => {
+    const plan = makePlan({ batch: 1, heads: 1, queries: 1, keys: 1, headDim: 1 }, {});
+    const huge = { ...plan, queries: 2 ** 30, valueDim: 8 };
+    const one = new Float32Array(1);
+    expect(() => wasm.forwardSync(huge, { q: one, k: one, v: one })).toThrow(/more than there is/);
+  });
+});
+
+describe("endings", () => {
+  test("a signal stops a call between its steps", async () => {
+    const inputs = inputsOf({ heads: 8, queries: 1024, headDim: 32 });
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const result = device.forward(inputs, { signal: controller.signal });
+    setTimeout(() => controller.abort(reason), 5);
+    await expect(result).rejects.toBe(reason);
+  });
+
+  test("a call without waiting may come between the steps of one that waits", async () => {
+    const inputs = inputsOf({ heads: 4, queries: 512, headDim: 32 });
+    const small = inputsOf({ queries: 20 });
+    const expected = [device.forwardSync(inputs), device.forwardSync(small)];
+    const later = device.forward(inputs, { signal: new AbortController().signal });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(device.forwardSync(small)).toEqual(expected[1]);
+    expect(await later).toEqual(expected[0]);
+  });
+
+  test("a disposed device refuses", async () => {
+    const backend = await createWasmBackend();
+    backend.dispose();
+    backend.dispose();
+    const plan = makePlan({ batch: 1, heads: 1, queries: 1, keys: 1, headDim: 1 }, {});
+    const one = new Float32Array(1);
+    expect(() => backend.forwardSync(plan, { q: one, k: one, v: one })).toThrow(/disposed/);
+  });
+});
+
+describe("where the module comes from", () => {
+  const file = new URL("../build/wasm/attention.wasm", import.meta.url);
+  const sources: [string, () => WebAssembly.Module | Uint8Array<ArrayBuffer> | Response | URL | string][] = [
+    ["a module", () => new WebAssembly.Module(readFileSync(file))],
+    ["bytes", () => new Uint8Array(readFileSync(file))],
+    ["a response", () => new Response(readFileSync(file))],
+    ["a file address", () => file],
+    ["a data address", () => `data:application/wasm;base64,${readFileSync(file).toString("base64")}`],
+  ];
+  const inputs = inputsOf({ queries: 9 });
+  test.each(sources)("%s", async (_, source) => {
+    const given = new Attention(await createWasmBackend({ wasm: source() }));
+    expect(given.forwardSync(inputs)).toEqual(device.forwardSync(inputs));
+  });
+
+  test("what is no module is refused by a typed error", async () => {
+    await expect(createWasmBackend({ wasm: Uint8Array.of(1, 2, 3) })).rejects.toThrow(/cannot run here/);
+    await expect(createWasmBackend({ wasm: new Response("", { status: 404 }) })).rejects.toThrow(/404/);
+  });
+
+  test("each module is at most 32 kB", () => {
+    for (const name of ["attention.wasm", "attention.relaxed.wasm"]) {
+      expect(readFileSync(new URL(`../build/wasm/${name}`, import.meta.url)).length).toBeLessThanOrEqual(32_000);
+    }
+  });
+});
+
+describe("threads", () => {
+  const variants: AttentionOptions[] = [
+    {},
+    { causal: true, alpha: 2 },
+    { manifold: "sphere", degreeNormalization: 0.5 },
+    { bandwidth: "median" },
+  ];
+  test.each(variants)("forward has the bits of one thread, gradients those of the run before: %o", async (options) => {
+    const many = new Attention<Float32Array>(threaded);
+    for (const shape of [
+      { batch: 2, heads: 3, queries: 70, headDim: 8 },
+      { queries: 300, headDim: 5, valueDim: 2 },
+    ]) {
+      const inputs = inputsOf(shape, 21);
+      const expected = device.forwardSync(inputs, options);
+      const found = await many.forward(inputs, options);
+      expect(found).toEqual(expected);
+      const saved = { ...expected, dOutput: normals(expected.output.length, 2) };
+      const gradient = await many.backward(inputs, options, saved);
+      expect(await many.backward(inputs, options, saved)).toEqual(gradient);
+      const one = device.backwardSync(inputs, options, saved);
+      expect(gradient.dq).toEqual(one.dq);
+      for (const name of ["dk", "dv"] as const) {
+        // Two partial sums in place of one: the order of at most 300 additions.
+        const size = one[name].reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+        expect(difference(gradient[name], one[name])).toBeLessThan(300 * u * size);
+      }
+    }
+  });
+
+  test("a signal stops the workers, and the next call is served", async () => {
+    const many = new Attention<Float32Array>(threaded);
+    const inputs = inputsOf({ heads: 8, queries: 1024, headDim: 32 });
+    const controller = new AbortController();
+    const result = many.forward(inputs, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 5);
+    await expect(result).rejects.toThrow(/abort/i);
+    const small = inputsOf({ queries: 40 });
+    expect(await many.forward(small)).toEqual(device.forwardSync(small));
+  });
+
+  test("disposal ends a call under way", async () => {
+    const backend = await createWasmBackend({ threads: 2 });
+    const inputs = inputsOf({ heads: 8, queries: 1024, headDim: 32 });
+    const result = backend.forward(makePlan(inputs, {}), inputs);
+    backend.dispose();
+    await expect(result).rejects.toThrow(/disposed/);
+  });
+
+  test("without shared memory they are refused by a typed error", async () => {
+    const { SharedArrayBuffer: kept } = globalThis;
+    Reflect.deleteProperty(globalThis, "SharedArrayBuffer");
+    try {
+      await expect(createWasmBackend({ threads: 2 })).rejects.toMatchObject({ name: "BackendUnavailableError" });
+    } finally {
+      globalThis.SharedArrayBuffer = kept;
+    }
+  });
+
+  test("a compiled module cannot be shared, which is said", async () => {
+    const module = new WebAssembly.Module(readFileSync(new URL("../build/wasm/attention.wasm", import.meta.url)));
+    await expect(createWasmBackend({ threads: 2, wasm: module })).rejects.toThrow(/bytes/);
+  });
+});
