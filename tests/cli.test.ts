@@ -218,7 +218,8 @@ describe("fna attend", () => {
   it("refuses a device that cannot run here, with its reason", async () => {
     const { code, err } = await fna(["attend", text, "--device", "webgpu"]);
     expect(code).toBe(2);
-    expect(err).toMatch(/--device: expected one that runs here, got "webgpu" \(.+\)/);
+    expect(err).toMatch(/--device: expected one that runs here, got one that does not \(webgpu: .+\)/);
+    expect(await fna(["verify", "--device", "webgpu"])).toEqual({ code, out: "", err });
   });
 });
 

@@ -6,13 +6,20 @@
  *   2  wrong usage: an unknown option, a value outside its domain, a file that cannot be read or written
  */
 
-import { InvalidArgumentError } from "../errors.js";
+import { BackendUnavailableError, InvalidArgumentError } from "../errors.js";
 
 export const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
 
 /** A mistake in how the command was called; its message names option, domain and value. */
 export class UsageError extends Error {
   override name = "UsageError";
+}
+
+/** The error about a device that was asked for and cannot run here; any other error as it is. */
+export function deviceError(error: unknown): unknown {
+  if (!(error instanceof BackendUnavailableError)) return error;
+  const reasons = error.causes.map(({ device, reason }) => `${device}: ${reason}`).join("; ");
+  return new UsageError(`--device: expected one that runs here, got one that does not (${reasons})`);
 }
 
 /** What a person reads about an error, and the exit code that goes with it. Stack traces only for `FNA_DEBUG`. */

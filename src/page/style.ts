@@ -47,7 +47,7 @@ svg{display:block;max-width:100%;height:auto}
 .maps{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:1.25rem}
 .pair{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:1.25rem;max-width:52rem}
 .maps svg,.pair svg{width:100%}
-.chart svg{width:100%;max-width:36rem}
+.chart svg{width:100%;max-width:32rem}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin:.5rem 0;padding:0;list-style:none;font-size:.9rem}
 .legend li{display:flex;align-items:center;gap:.4rem}
 .scroll{overflow-x:auto}

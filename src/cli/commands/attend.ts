@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import manifest from "../../../package.json" with { type: "json" };
 import { createAttention } from "../../attention.js";
-import { BackendUnavailableError } from "../../errors.js";
 import { attentionMapFile } from "../../page/attention-map.js";
 import { titleOf } from "../../page/format.js";
 import type { Report } from "../../page/report.js";
@@ -13,7 +12,7 @@ import { type ComparedAttention, compareAttention } from "../../text/compare.js"
 import { embed } from "../../text/embeddings.js";
 import type { DeviceName } from "../../types.js";
 import { attendJson, attendText } from "../attend-output.js";
-import { UsageError } from "../errors.js";
+import { deviceError, UsageError } from "../errors.js";
 import { checkPlace, writeWhole } from "../files.js";
 import { type InputText, readText, readVerification } from "../input.js";
 import type { Io } from "../io.js";
@@ -170,9 +169,7 @@ async function compute(
   progress: Progress,
 ): Promise<{ device: DeviceName; attentions: ComparedAttention[] }> {
   const attention = await createAttention({ device: flags.device }).catch((error: unknown) => {
-    if (!(error instanceof BackendUnavailableError)) throw error;
-    const reasons = error.causes.map(({ reason }) => reason).join("; ");
-    throw new UsageError(`--device: expected one that runs here, got "${flags.device}" (${reasons})`);
+    throw deviceError(error);
   });
   try {
     const { alpha, manifold, kappa, bandwidth } = flags;
