@@ -70,12 +70,13 @@ function decode(value: Json): GoldenValue {
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, decode(part)]));
 }
 
-/** Where the golden vectors stand in this repository, seen from this file and from the bundle in dist. */
-function repositoryFolder(): string {
-  const folders = ["../../fixtures/golden/", "../fixtures/golden/"].map((at) =>
-    fileURLToPath(new URL(at, import.meta.url)),
-  );
-  return folders.find((folder) => existsSync(folder)) ?? folders[0];
+/**
+ * Where the golden vectors stand in this repository, seen from this file and from the bundle in dist; undefined in an
+ * installed package, which is spared their weight.
+ */
+export function goldenFolder(): string | undefined {
+  const folders = ["../../fixtures/golden/", "../fixtures/golden/"];
+  return folders.map((at) => fileURLToPath(new URL(at, import.meta.url))).find((folder) => existsSync(folder));
 }
 
 /**
@@ -84,7 +85,7 @@ function repositoryFolder(): string {
  * @param folder where `<group>.json.gz` stands; fixtures/golden of this repository by default
  * @throws the file system's error when there is no such file
  */
-export function loadGolden(group: string, folder: string = repositoryFolder()): GoldenGroup {
+export function loadGolden(group: string, folder: string = goldenFolder() ?? "fixtures/golden"): GoldenGroup {
   const file = `${folder.replace(/\/$/, "")}/${group}.json.gz`;
   return decode(JSON.parse(gunzipSync(readFileSync(file)).toString("utf8")) as Json) as unknown as GoldenGroup;
 }

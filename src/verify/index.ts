@@ -11,7 +11,7 @@ import { BackendUnavailableError, InvalidArgumentError } from "../errors.js";
 import type { DeviceName } from "../types.js";
 import { type InputKind, inputKinds, randomProblem } from "./battery.js";
 import type { Check } from "./check.js";
-import { type GoldenCase, loadGolden } from "./golden.js";
+import { type GoldenCase, goldenFolder, loadGolden } from "./golden.js";
 import { checkAnalysis } from "./golden-analysis.js";
 import { checkEuclidean, checkKernel, checkSpherical, checkTranslation } from "./golden-attention.js";
 import { checkDot, checkSinkhorn, checkTranslationDot } from "./golden-baselines.js";
@@ -58,6 +58,8 @@ export interface VerifyResult {
   readonly rows: readonly VerifyRow[];
   /** Devices that were not judged, and why. */
   readonly rejected: readonly { readonly device: string; readonly reason: string }[];
+  /** Groups that were left out because an installed package does not have the golden vectors. */
+  readonly omitted: readonly string[];
   readonly passed: boolean;
 }
 
@@ -93,8 +95,10 @@ export async function runVerify(
 ): Promise<VerifyResult> {
   const seed = integer("seed", options.seed ?? 1, 0, 2 ** 32 - 1);
   const perKind = integer("cases", options.cases ?? 40, 1, 1_000_000);
-  const groups = options.groups ?? verifyGroups;
-  for (const group of groups) oneOf("groups", group, verifyGroups);
+  for (const group of options.groups ?? []) oneOf("groups", group, verifyGroups);
+  const hasGolden = options.golden !== undefined || goldenFolder() !== undefined;
+  const groups = options.groups ?? verifyGroups.filter((group) => hasGolden || !goldenGroups[group]);
+  const omitted = options.groups || hasGolden ? [] : Object.keys(goldenGroups);
   const devices = options.devices ?? verifyDevices;
   if (devices.length === 0) throw new InvalidArgumentError("devices", "at least one device", devices);
   for (const device of devices) oneOf<DeviceName>("devices", device, verifyDevices);
@@ -124,7 +128,7 @@ export async function runVerify(
   }
   for (const attention of open) attention.dispose();
   onProgress?.(jobs.length, jobs.length, "done");
-  return { rows, rejected, passed: rows.length > 0 && rows.every((row) => row.passed) };
+  return { rows, rejected, omitted, passed: rows.length > 0 && rows.every((row) => row.passed) };
 }
 
 /** Groups of functions that only the reference has are no business of other devices. */

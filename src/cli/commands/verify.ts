@@ -107,6 +107,10 @@ function describe(result: VerifyResult, io: Io): string {
   const lines = [renderTable(head, rows, [2, 3, 4, 5, 6, 7])];
   for (const row of result.rows) if (row.note) lines.push(`${row.device} ${row.group}: ${row.note}`);
   for (const { device, reason } of result.rejected) lines.push(`${device} was not checked: ${reason}`);
+  if (result.omitted.length > 0) {
+    const groups = result.omitted.join(", ");
+    lines.push(`not checked, for want of the golden vectors of the repository (--golden FOLDER): ${groups}`);
+  }
   for (const row of failed) lines.push(color.red(`${row.device} ${row.group} failed at ${row.worst}`));
   const checks = result.rows.reduce((sum, row) => sum + row.checks, 0);
   lines.push(failed.length === 0 ? `all ${checks} checks passed` : `${failed.length} of ${rows.length} rows failed`);
