@@ -71,6 +71,7 @@ async function sample(text: string, source: string): Promise<Report> {
           note: hostile,
         },
       ],
+      omitted: [],
       rejected: [{ device: "webgpu", reason: hostile }],
       passed: false,
     },
