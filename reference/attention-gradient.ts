@@ -14,7 +14,7 @@
  */
 
 import { attentionScores, type Head, type HeadOptions, normalizedWeights, resolveHead } from "./attention.js";
-import { type Floats, floats } from "./check.js";
+import { type Floats, floats, record } from "./check.js";
 import { addAngleGradient, addEuclideanGradient, addFreeArccosGradient, unitRows } from "./distance.js";
 import { logPhiOrderSlope, logPhiSlope } from "./kernel.js";
 
@@ -54,6 +54,7 @@ export interface AttentionGradient {
 export function attentionBackward(head: Head, options: HeadOptions, saved: SavedForward): AttentionGradient {
   const resolved = resolveHead(head, options);
   const { q, k, v, queries, keys, headDim, valueDim, alpha, intrinsicDim, kappa, radius, sphere } = resolved;
+  record("saved", saved);
   const output = floats("output", saved.output, queries * valueDim);
   const logSumExp = floats("logSumExp", saved.logSumExp, queries);
   const dOutput = floats("dOutput", saved.dOutput, queries * valueDim);

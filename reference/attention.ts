@@ -16,8 +16,20 @@
  * Shapes: q [N, D], k [M, D], v [M, V]; all in float64. The gradients are in `attention-gradient.ts`.
  */
 
-import { type Floats, floats, integer, nonNegative, oneOf, optionalMask, positive, stabilityIndex } from "./check.js";
-import { euclideanDistances, rawArccosAngles, sphereAngles } from "./distance.js";
+import {
+  type Floats,
+  flag,
+  floats,
+  integer,
+  nonNegative,
+  notNaN,
+  oneOf,
+  optionalMask,
+  positive,
+  record,
+  stabilityIndex,
+} from "./check.js";
+import { cosine, euclideanDistances, rawArccosAngles, sphereAngles } from "./distance.js";
 import { InvalidArgumentError } from "./errors.js";
 import { logPhi } from "./kernel.js";
 import { orMasks, thresholdMask } from "./masks.js";
@@ -87,6 +99,29 @@ export interface Compatibility {
   localOrderGradient?: boolean;
 }
 
+const compatibilityNames = [
+  "rowSumFloor",
+  "arccosLimit",
+  "freeSphereGradient",
+  "localOrderGradient",
+] satisfies (keyof Compatibility)[];
+
+/** The names of `HeadOptions`. */
+export const headOptionNames = [
+  "alpha",
+  "manifold",
+  "intrinsicDim",
+  "kappa",
+  "radius",
+  "bandwidth",
+  "bandwidthExponent",
+  "bandwidthPairs",
+  "degreeNormalization",
+  "mask",
+  "distanceThreshold",
+  "compatibility",
+] satisfies (keyof HeadOptions)[];
+
 /** A head with all its options resolved. */
 export interface ResolvedHead extends Required<Head> {
   alpha: number;
@@ -139,27 +174,34 @@ export interface AttentionResult extends Scores {
  * @throws InvalidArgumentError
  */
 export function resolveHead(head: Head, options: HeadOptions = {}): ResolvedHead {
+  record("head", head);
   const queries = integer("queries", head.queries, 0);
   const keys = integer("keys", head.keys, 0);
   const headDim = integer("headDim", head.headDim, 1);
-  const valueDim = integer("valueDim", head.valueDim ?? headDim, 1);
-  const alpha = stabilityIndex("alpha", options.alpha ?? 1.2);
-  const sphere = oneOf("manifold", options.manifold ?? "euclidean", ["euclidean", "sphere"]) === "sphere";
-  const intrinsicDim = positive("intrinsicDim", options.intrinsicDim ?? (sphere ? Math.max(1, headDim - 1) : headDim));
-  const bandwidth = options.bandwidth ?? 1;
-  if (bandwidth !== "median" && bandwidth !== "mean" && !(typeof bandwidth === "number" && bandwidth > 0)) {
-    throw new InvalidArgumentError("bandwidth", `a number above 0, "median" or "mean"`, bandwidth);
+  const { valueDim = headDim } = head;
+  integer("valueDim", valueDim, 1);
+
+  // Defaults by destructuring: null is no way of leaving an option out.
+  record("options", options, headOptionNames);
+  const { alpha = 1.2, manifold = "euclidean", bandwidth = 1, compatibility = {} } = options;
+  const { bandwidthExponent = "1/alpha", bandwidthPairs = "unmasked", degreeNormalization = 0 } = options;
+  stabilityIndex("alpha", alpha);
+  const sphere = oneOf("manifold", manifold, ["euclidean", "sphere"]) === "sphere";
+  const { intrinsicDim = sphere ? Math.max(1, headDim - 1) : headDim } = options;
+  positive("intrinsicDim", intrinsicDim);
+  const { kappa = sphere ? 1 : scaleKappa("paper", headDim, alpha) } = options;
+  const { radius = alpha < 2 ? rescaledRadius(intrinsicDim) : 1 } = options;
+  positive("radius", radius);
+  const { distanceThreshold = Number.POSITIVE_INFINITY } = options;
+  if (bandwidth !== "median" && bandwidth !== "mean" && !(Number.isFinite(bandwidth) && bandwidth > 0)) {
+    throw new InvalidArgumentError("bandwidth", `a finite number above 0, "median" or "mean"`, bandwidth);
   }
-  const threshold = options.distanceThreshold ?? Number.POSITIVE_INFINITY;
-  if (typeof threshold !== "number" || Number.isNaN(threshold)) {
-    throw new InvalidArgumentError("distanceThreshold", "a number", threshold);
-  }
-  const floor = options.compatibility?.rowSumFloor;
-  if (floor !== undefined) positive("compatibility.rowSumFloor", floor);
-  const limit = options.compatibility?.arccosLimit;
-  if (limit !== undefined && !(limit > 0 && limit <= 1)) {
-    throw new InvalidArgumentError("compatibility.arccosLimit", "a number in (0, 1]", limit);
-  }
+  record("compatibility", compatibility, compatibilityNames);
+  const { rowSumFloor, arccosLimit } = compatibility;
+  if (rowSumFloor !== undefined) positive("compatibility.rowSumFloor", rowSumFloor);
+  if (arccosLimit !== undefined) cosine("compatibility.arccosLimit", arccosLimit);
+  flag("compatibility.freeSphereGradient", compatibility.freeSphereGradient);
+  flag("compatibility.localOrderGradient", compatibility.localOrderGradient);
   return {
     q: floats("q", head.q, queries * headDim),
     k: floats("k", head.k, keys * headDim),
@@ -171,15 +213,15 @@ export function resolveHead(head: Head, options: HeadOptions = {}): ResolvedHead
     alpha,
     sphere,
     intrinsicDim,
-    kappa: positive("kappa", options.kappa ?? (sphere ? 1 : scaleKappa("paper", headDim, alpha))),
-    radius: sphere ? positive("radius", options.radius ?? (alpha < 2 ? rescaledRadius(intrinsicDim) : 1)) : 1,
-    bandwidth: typeof bandwidth === "number" ? positive("bandwidth", bandwidth) : bandwidth,
-    bandwidthExponent: oneOf("bandwidthExponent", options.bandwidthExponent ?? "1/alpha", ["1/alpha", "1/2"]),
-    bandwidthPairs: oneOf("bandwidthPairs", options.bandwidthPairs ?? "unmasked", ["unmasked", "all"]),
-    degreeNormalization: nonNegative("degreeNormalization", options.degreeNormalization ?? 0),
+    kappa: positive("kappa", kappa),
+    radius: sphere ? radius : 1,
+    bandwidth,
+    bandwidthExponent: oneOf("bandwidthExponent", bandwidthExponent, ["1/alpha", "1/2"]),
+    bandwidthPairs: oneOf("bandwidthPairs", bandwidthPairs, ["unmasked", "all"]),
+    degreeNormalization: nonNegative("degreeNormalization", degreeNormalization),
     mask: optionalMask("mask", options.mask, queries * keys),
-    distanceThreshold: threshold,
-    compatibility: options.compatibility ?? {},
+    distanceThreshold: notNaN("distanceThreshold", distanceThreshold),
+    compatibility,
   };
 }
 

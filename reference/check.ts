@@ -8,11 +8,27 @@ import { InvalidArgumentError } from "./errors.js";
 /** Any float array that the reference reads. It always computes and answers in float64. */
 export type Floats = Float64Array | Float32Array;
 
+/** The most entries that an array may have. Engines hold as many, and the product of two such counts is exact. */
+export const mostEntries = 2 ** 31 - 1;
+
+/**
+ * An object with properties, and with `names` none but these: a misspelt option must be an error, not a default. What
+ * the properties hold is for the caller to check.
+ */
+export function record<T>(argument: string, value: T, names?: readonly string[]): T {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
+    throw new InvalidArgumentError(argument, "an object", value);
+  }
+  const unknown = names && Object.keys(value).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new InvalidArgumentError(argument, `one of ${names?.join(", ")}`, unknown);
+  return value;
+}
+
 /** A whole number in [minimum, 2^31). Sizes are counted in it, so the product of a few stays exact. */
-export function integer(argument: string, value: unknown, minimum: number, maximum = 2 ** 31 - 1): number {
+export function integer(argument: string, value: unknown, minimum: number, maximum = mostEntries): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < minimum || value > maximum) {
     const domain =
-      maximum === 2 ** 31 - 1 ? `an integer of at least ${minimum}` : `an integer in [${minimum}, ${maximum}]`;
+      maximum === mostEntries ? `an integer of at least ${minimum}` : `an integer in [${minimum}, ${maximum}]`;
     throw new InvalidArgumentError(argument, domain, value);
   }
   return value;
@@ -47,6 +63,18 @@ export function stabilityIndex(argument: string, value: unknown): number {
   if (typeof value !== "number" || !(value > 0 && value <= 2)) {
     throw new InvalidArgumentError(argument, "a number in (0, 2]", value);
   }
+  return value;
+}
+
+/** A number, Infinity included. */
+export function notNaN(argument: string, value: unknown): number {
+  if (typeof value !== "number" || Number.isNaN(value)) throw new InvalidArgumentError(argument, "a number", value);
+  return value;
+}
+
+/** true or false; false unless given. */
+export function flag(argument: string, value: unknown = false): boolean {
+  if (typeof value !== "boolean") throw new InvalidArgumentError(argument, "a boolean", value);
   return value;
 }
 

@@ -19,7 +19,7 @@
  * Non-goals: other manifolds, degree normalisation (on equally spaced points all degrees are equal).
  */
 
-import { type Floats, floats, integer, positive, stabilityIndex } from "./check.js";
+import { type Floats, floats, integer, mostEntries, oneOf, positive, record, stabilityIndex } from "./check.js";
 import { InvalidArgumentError } from "./errors.js";
 import { distanceToScore } from "./kernel.js";
 import { conjugateByDegree, rowSums, symmetricEigen } from "./spectrum.js";
@@ -52,8 +52,9 @@ export interface CircleSpectrum {
   readonly generator: Float64Array;
 }
 
-function checkOptions({ points, alpha, bandwidth }: CircleOptions, minimum: number): void {
-  integer("points", points, minimum);
+function checkOptions(options: CircleOptions, minimum: number, maximum = mostEntries): void {
+  const { points, alpha, bandwidth } = record("options", options, ["points", "alpha", "bandwidth"]);
+  integer("points", points, minimum, maximum);
   stabilityIndex("alpha", alpha);
   positive("bandwidth", bandwidth);
 }
@@ -110,10 +111,8 @@ export function circleSpectrum(options: CircleOptions, modes: Floats = modeRange
  * @throws InvalidArgumentError
  */
 export function circleKernelMatrix(options: CircleOptions, layout: CirclePoints = "periodic"): Float64Array {
-  if (layout !== "periodic" && layout !== "doubled") {
-    throw new InvalidArgumentError("layout", '"periodic" or "doubled"', layout);
-  }
-  checkOptions(options, layout === "periodic" ? 2 : 3);
+  oneOf("layout", layout, ["periodic", "doubled"]);
+  checkOptions(options, layout === "periodic" ? 2 : 3, Math.floor(Math.sqrt(mostEntries)));
   const { points: n, alpha, bandwidth } = options;
   const steps = layout === "periodic" ? n : n - 1;
   const arcs = new Float64Array(n * n);

@@ -20,7 +20,7 @@
  * Non-goals: extension to new points; Q ≠ K, for which see `magnetic.ts`.
  */
 
-import { type Floats, integer, nonNegative, optionalMask } from "./check.js";
+import { type Floats, integer, nonNegative, optionalMask, record } from "./check.js";
 import { InvalidArgumentError } from "./errors.js";
 import { conjugateByDegree, rowSums, symmetricEigen, symmetricKernel } from "./spectrum.js";
 
@@ -56,6 +56,8 @@ interface Chain {
   readonly kernel: Float64Array;
   readonly degree: Float64Array;
 }
+
+const optionNames = ["degreeNormalization", "mask"] satisfies (keyof DiffusionOptions)[];
 
 /** Φ~ and D, checked. */
 function diffusionChain(phi: Floats, size: number, { degreeNormalization: a = 0, mask }: DiffusionOptions): Chain {
@@ -107,9 +109,10 @@ function fixSign(u: Float64Array, size: number, l: number): void {
  * @throws InvalidArgumentError also for a mask that is not symmetric and for a token without any weight
  */
 export function diffusionMap(phi: Floats, size: number, options: DiffusionMapOptions = {}): DiffusionMap {
+  const { tau = 1, components = size - 1 } = record("options", options, [...optionNames, "tau", "components"]);
   const { kernel, degree } = diffusionChain(phi, size, options);
-  const tau = integer("options.tau", options.tau ?? 1, 0);
-  const components = integer("options.components", options.components ?? size - 1, 1, size - 1);
+  integer("options.tau", tau, 0);
+  integer("options.components", components, 1, size - 1);
 
   const p = conjugateByDegree(kernel, degree, size);
   let volume = 0;
@@ -150,8 +153,8 @@ export function diffusionMap(phi: Floats, size: number, options: DiffusionMapOpt
  * @throws InvalidArgumentError as `diffusionMap`
  */
 export function diffusionDistances(phi: Floats, size: number, tau = 1, options: DiffusionOptions = {}): Float64Array {
-  const { kernel, degree } = diffusionChain(phi, size, options);
   integer("tau", tau, 0);
+  const { kernel, degree } = diffusionChain(phi, size, record("options", options, optionNames));
   let power = new Float64Array(size * size);
   for (let i = 0; i < size; i++) power[i * size + i] = 1;
   for (let step = 0; step < tau; step++) {

@@ -115,6 +115,13 @@ export function sphereAngles(q: Floats, k: Floats, queries: number, keys: number
   return angle;
 }
 
+/** A bound on the magnitude of a cosine, in (0, 1]. */
+export function cosine(argument: string, limit: unknown): void {
+  if (typeof limit !== "number" || !(limit > 0 && limit <= 1)) {
+    throw new InvalidArgumentError(argument, "a number in (0, 1]", limit);
+  }
+}
+
 /**
  * arccos of the raw dot products, clamped to [−limit, limit]: the angle of vectors that are taken to be unit vectors
  * already. Only for the compatibility switches of section 17.
@@ -131,7 +138,7 @@ export function rawArccosAngles(
   limit = 1,
 ): Float64Array {
   checkPoints(q, k, queries, keys, headDim);
-  if (!(limit > 0 && limit <= 1)) throw new InvalidArgumentError("limit", "a number in (0, 1]", limit);
+  cosine("limit", limit);
   const angle = new Float64Array(queries * keys);
   for (let i = 0; i < queries; i++) {
     for (let j = 0; j < keys; j++) {

@@ -18,7 +18,7 @@
  */
 
 import type { Head } from "./attention.js";
-import { type Floats, finite, floats, integer, optionalMask } from "./check.js";
+import { type Floats, finite, floats, integer, optionalMask, record } from "./check.js";
 import { InvalidArgumentError } from "./errors.js";
 
 /** What may be chosen. */
@@ -33,6 +33,9 @@ export interface DotProductOptions {
    */
   maskFill?: number;
 }
+
+/** The names of `DotProductOptions`. */
+export const dotProductOptionNames = ["scale", "mask", "maskFill"] satisfies (keyof DotProductOptions)[];
 
 /** Result of the forward pass. */
 export interface DotProductResult {
@@ -69,11 +72,13 @@ interface Resolved {
 }
 
 function resolve(inputs: Head, options: DotProductOptions): Resolved {
+  record("inputs", inputs);
   const N = integer("queries", inputs.queries, 0);
   const M = integer("keys", inputs.keys, 0);
   const D = integer("headDim", inputs.headDim, 1);
-  const V = integer("valueDim", inputs.valueDim ?? D, 1);
-  const { maskFill } = options;
+  const { valueDim: V = D } = inputs;
+  integer("valueDim", V, 1);
+  const { scale = 1 / Math.sqrt(D), maskFill } = record("options", options, dotProductOptionNames);
   if (maskFill !== undefined && maskFill !== Number.NEGATIVE_INFINITY && !Number.isFinite(maskFill)) {
     throw new InvalidArgumentError("options.maskFill", "a finite number or -Infinity", maskFill);
   }
@@ -85,7 +90,7 @@ function resolve(inputs: Head, options: DotProductOptions): Resolved {
     M,
     D,
     V,
-    scale: finite("options.scale", options.scale ?? 1 / Math.sqrt(D)),
+    scale: finite("options.scale", scale),
     mask: optionalMask("options.mask", options.mask, N * M),
     fill: maskFill === Number.NEGATIVE_INFINITY ? undefined : maskFill,
   };

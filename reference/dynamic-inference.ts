@@ -3,7 +3,7 @@
  * arXiv:2511.10208).
  *
  *   random      m_ij = 1 with probability p, independently              p = 0, 0.1, …, 1
- *   threshold   m_ij = 1 where d_ij ≥ τ, d the rescaled distance d_g/κ
+ *   threshold   m_ij = 1 where d_ij ≥ τ, d the rescaled distance d_g/κ       `thresholdMask` of masks.ts
  *
  * Masks are Uint8Array [N, M], 1 = may not attend. A query may lose all of its keys: its row is then zero (section 6).
  * Random masks of one seed are nested: every pair masked at p is masked at each larger p. A sweep over p with a fixed seed
@@ -12,9 +12,8 @@
  * Non-goals: the models and the measurements on them.
  */
 
-import { type Floats, floats, integer } from "./check.js";
 import { InvalidArgumentError } from "./errors.js";
-import { thresholdMask } from "./masks.js";
+import { checkMaskSizes } from "./masks.js";
 import { createRandom } from "./random.js";
 
 /**
@@ -27,32 +26,13 @@ import { createRandom } from "./random.js";
  * @throws InvalidArgumentError
  */
 export function bernoulliMask(queries: number, keys: number, probability: number, seed: number): Uint8Array {
-  integer("queries", queries, 0);
-  integer("keys", keys, 0);
+  checkMaskSizes(queries, keys);
   if (typeof probability !== "number" || !(probability >= 0 && probability <= 1)) {
     throw new InvalidArgumentError("probability", "a number in [0, 1]", probability);
   }
   const random = createRandom(seed);
   // One draw for each pair, whatever p is, is what nests the masks; draws lie strictly between 0 and 1.
   return Uint8Array.from({ length: queries * keys }, () => (random.uniform() < probability ? 1 : 0));
-}
-
-/**
- * A mask of far pairs: 1 where the distance is at least τ. eq. section 16.
- * A distance of NaN is not masked, so that it stays visible.
- *
- * @param distances d_g/κ, [N, M], at least 0
- * @param queries N, at least 0
- * @param keys M, at least 0
- * @param threshold τ of at least 0; 0 masks every pair, Infinity no finite distance
- * @throws InvalidArgumentError
- */
-export function distanceThresholdMask(distances: Floats, queries: number, keys: number, threshold: number): Uint8Array {
-  floats("distances", distances, integer("queries", queries, 0) * integer("keys", keys, 0));
-  if (typeof threshold !== "number" || !(threshold >= 0)) {
-    throw new InvalidArgumentError("threshold", "a number of at least 0", threshold);
-  }
-  return thresholdMask(Float64Array.from(distances), threshold);
 }
 
 /** The share of pairs that a mask takes away, in [0, 1]; NaN for an empty mask. */

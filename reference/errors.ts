@@ -40,6 +40,7 @@ export function describe(value: unknown): string {
     return `${value.constructor.name} of length ${length}`;
   }
   if (Array.isArray(value)) return `an array of length ${value.length}`;
-  const name = (value as object).constructor?.name;
-  return name && name !== "Object" ? `an instance of ${name}` : "an object";
+  // A property named constructor may hold anything.
+  const name: unknown = (value as object).constructor?.name;
+  return typeof name === "string" && name !== "" && name !== "Object" ? `an instance of ${name}` : "an object";
 }

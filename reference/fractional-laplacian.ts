@@ -20,7 +20,7 @@
  * Non-goals: boundaries other than periodic or decaying, the integral in more than one dimension.
  */
 
-import { type Floats, finite, floats, integer, nonNegative, positive, stabilityIndex } from "./check.js";
+import { type Floats, finite, floats, integer, nonNegative, positive, record, stabilityIndex } from "./check.js";
 import { InvalidArgumentError } from "./errors.js";
 import { gamma } from "./gamma.js";
 import { hurwitzZeta } from "./zeta.js";
@@ -133,6 +133,7 @@ export function fractionalLaplacianAt(
   if (typeof f !== "function") throw new InvalidArgumentError("f", "a function", f);
   finite("x", x);
   singularOrder("alpha", alpha);
+  record("options", options, ["step", "reach"]);
   const step = positive("options.step", options.step);
   const reach = integer("options.reach", options.reach, 1);
   const centre = f(x);

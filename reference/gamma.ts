@@ -22,7 +22,7 @@ const STIRLING_FROM = 12;
 const STIRLING = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156];
 
 /**
- * Γ(x); Infinity above 171.62, where it exceeds the largest float64.
+ * Γ(x); Infinity above 171.62, where it exceeds the largest float64, and 0 below −184, where the smallest exceeds it.
  *
  * @param x a finite number, except 0, −1, −2, …, the poles of Γ
  * @throws InvalidArgumentError at a pole or for a number that is not finite
@@ -33,6 +33,8 @@ export function gamma(x: number): number {
     throw new InvalidArgumentError("x", "a finite number that is not 0 or a negative integer", x);
   }
   if (x > 172) return Number.POSITIVE_INFINITY;
+  // 1/184! is 10⁻³⁴², and no float64 there is nearer to a pole than 10⁻¹⁴.
+  if (x < -184) return 0;
   const shift = Math.ceil(STIRLING_FROM - x);
   const z = x + shift;
   let value = stirling(z);

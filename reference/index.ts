@@ -23,10 +23,10 @@ export {
   type DotProductResult,
   dotProductAttention,
   dotProductAttentionBackward,
-  dotProductScores,
 } from "./dot-product.js";
 export * from "./dynamic-inference.js";
 export { FractionalAttentionError, InvalidArgumentError } from "./errors.js";
+export * from "./fractional-laplacian.js";
 export { gamma } from "./gamma.js";
 export {
   distanceToScore,
@@ -37,15 +37,29 @@ export {
   type MarkovMatrix,
   markovMatrix,
 } from "./kernel.js";
+export * from "./levy-process.js";
 export * from "./levy-stable.js";
-export * from "./linear.js";
+export { type Linear, type LinearGradient, linearBackward, linearForward } from "./linear.js";
 export * from "./magnetic.js";
-export * from "./masks.js";
+export {
+  authorsLongformerMask,
+  causalMask,
+  orMasks,
+  paddingMask,
+  selfMask,
+  thresholdMask,
+  windowMask,
+} from "./masks.js";
 export * from "./multi-head.js";
 export * from "./orthogonal.js";
-export * from "./random.js";
+export { createRandom, type Random } from "./random.js";
 export * from "./scale.js";
-export * from "./sinkhorn.js";
+export {
+  type SinkhornOptions,
+  type SinkhornResult,
+  sinkhornAttention,
+  sinkhornNormalize,
+} from "./sinkhorn.js";
 export {
   attentionEigenvalues,
   type ComplexValues,

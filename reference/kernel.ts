@@ -12,6 +12,7 @@
  */
 
 import { finite, floats, integer, nonNegative, oneOf, positive } from "./check.js";
+import { InvalidArgumentError } from "./errors.js";
 import { type BandwidthExponent, bandwidthFactor } from "./scale.js";
 
 /** log Φ_α(z). No argument checks: see `logKernel`. */
@@ -47,7 +48,7 @@ export function logPhiSlope(z: number, alpha: number, intrinsicDim: number): num
 
 /**
  * d log Φ_α / dz = −(d_M + α)/(1 + z) for α < 2, −p z^(p−1) with p = α/(α−1) for α ≥ 2 (−2z at α = 2), section 9.
- * Arguments as for `logKernel`.
+ * Arguments as for `logKernel`, z finite.
  */
 export function logKernelSlope(z: number, alpha: number, intrinsicDim: number): number {
   nonNegative("z", z);
@@ -73,7 +74,7 @@ export function logPhiOrderSlope(z: number, alpha: number, intrinsicDim: number,
  *
  * The terms with ε are there only for the exponent 1/α and a numeric ε (a measured ε is held fixed): pass
  * `logBandwidth` = ln ε then, and 0 otherwise. Attention takes its order as a constant at α = 2, where the branches meet
- * without being continuous; this function is the derivative along the branch. Arguments as for `logKernel`.
+ * without being continuous; this function is the derivative along the branch. Arguments as for `logKernel`, z finite.
  */
 export function logKernelOrderSlope(z: number, alpha: number, intrinsicDim: number, logBandwidth = 0): number {
   nonNegative("z", z);
@@ -85,7 +86,7 @@ export function logKernelOrderSlope(z: number, alpha: number, intrinsicDim: numb
 
 /**
  * Scores of distances: Φ_α(d_g/ε^(1/2)) or Φ_α(d_g/ε^(1/α)), elementwise, sections 3 and 4 (κ = 1; divide before).
- * @param distance d_g of any length
+ * @param distance d_g of any length, at least 0
  * @param exponent the paper's `"1/alpha"` unless given
  * @throws InvalidArgumentError
  */
@@ -96,7 +97,10 @@ export function distanceToScore(
   bandwidth = 1,
   exponent: BandwidthExponent = "1/alpha",
 ): Float64Array {
-  floats("distance", distance);
+  for (const d of floats("distance", distance)) {
+    if (!(d >= 0)) throw new InvalidArgumentError("distance", "numbers of at least 0", d);
+  }
+  positive("intrinsicDim", intrinsicDim);
   const factor = bandwidthFactor(bandwidth, alpha, exponent);
   return Float64Array.from(distance, (d) => kernel(d / factor, alpha, intrinsicDim));
 }

@@ -16,9 +16,9 @@
  * Paths are row-major [steps + 1, dimension] and start at 0. Non-goals: skewed laws, more than two dimensions.
  */
 
-import { type Floats, floats, integer, positive, stabilityIndex } from "./check.js";
+import { type Floats, floats, integer, positive, record, stabilityIndex } from "./check.js";
 import { InvalidArgumentError } from "./errors.js";
-import type { Random } from "./random.js";
+import { checkRandom, type Random } from "./random.js";
 
 /** What a path is made of. */
 export interface PathOptions {
@@ -40,6 +40,7 @@ export interface PathOptions {
  * @throws InvalidArgumentError outside these domains
  */
 export function stableIncrement(random: Random, alpha: number, dt = 1): number {
+  checkRandom("random", random);
   stabilityIndex("alpha", alpha);
   positive("dt", dt);
   return dt ** (1 / alpha) * symmetricStable(random, alpha);
@@ -53,6 +54,7 @@ export function stableIncrement(random: Random, alpha: number, dt = 1): number {
  * @throws InvalidArgumentError for another index
  */
 export function positiveStable(random: Random, beta: number): number {
+  checkRandom("random", random);
   if (typeof beta !== "number" || !(beta > 0 && beta <= 1)) {
     throw new InvalidArgumentError("beta", "a number in (0, 1]", beta);
   }
@@ -72,7 +74,7 @@ export function positiveStable(random: Random, beta: number): number {
  * @throws InvalidArgumentError naming the option outside its domain
  */
 export function levyPath(random: Random, options: PathOptions): Float64Array {
-  const { alpha, steps, scale } = resolve(options);
+  const { alpha, steps, scale } = resolve(random, options);
   const path = new Float64Array(steps + 1);
   for (let i = 1; i <= steps; i++) path[i] = path[i - 1] + scale * symmetricStable(random, alpha);
   return path;
@@ -86,7 +88,7 @@ export function levyPath(random: Random, options: PathOptions): Float64Array {
  * @throws InvalidArgumentError naming the option outside its domain
  */
 export function isotropicPath2d(random: Random, options: PathOptions): Float64Array {
-  const { alpha, steps, scale } = resolve(options);
+  const { alpha, steps, scale } = resolve(random, options);
   return path2d(steps, () => {
     const length = scale * Math.sqrt(2 * positiveStable(random, alpha / 2));
     return [length * random.normal(), length * random.normal()];
@@ -94,15 +96,16 @@ export function isotropicPath2d(random: Random, options: PathOptions): Float64Ar
 }
 
 /**
- * The path of the authors' notebook: steps of uniform direction whose signed length is a one-dimensional α-stable number.
- * It is isotropic, with the same exponent of the tail, but its increments are not stable: at α = 2 the length of a step
- * is half-normal where that of Brownian motion is Rayleigh, and no projection of it has the law of `levyPath`.
+ * The path of the authors' notebook: steps of uniform direction whose signed length is a one-dimensional α-stable
+ * number. It is isotropic, with the same exponent of the tail, but its increments are not stable: at α = 2 the length
+ * of a step is half-normal where that of Brownian motion is Rayleigh, and no projection of it has the law of
+ * `levyPath`.
  *
  * @returns [steps + 1, 2] positions, the first (0, 0)
  * @throws InvalidArgumentError naming the option outside its domain
  */
 export function radialPath2d(random: Random, options: PathOptions): Float64Array {
-  const { alpha, steps, scale } = resolve(options);
+  const { alpha, steps, scale } = resolve(random, options);
   return path2d(steps, () => {
     const length = scale * symmetricStable(random, alpha);
     const angle = 2 * Math.PI * random.uniform();
@@ -113,8 +116,8 @@ export function radialPath2d(random: Random, options: PathOptions): Float64Array
 /**
  * Hill's estimate of the exponent α of a tail P(|X| > x) ~ x^−α from its largest values:
  *   1/α̂ = (1/top) Σ_{i≤top} log(X₍ᵢ₎ / X₍top+1₎),    X₍₁₎ ≥ X₍₂₎ ≥ … the sorted |samples|.
- * Its standard error is α/√top where the tail is a pure power law; what bends the tail inside the top adds a bias. For a
- * law without such a tail (α = 2) it gives a number that grows with the sample.
+ * Its standard error is α/√top where the tail is a pure power law; what bends the tail inside the top adds a bias. For
+ * a law without such a tail (α = 2) it gives a number that grows with the sample.
  *
  * @param samples numbers, more than `top`; the signs do not matter
  * @param top how many of the largest, at least 1
@@ -142,7 +145,8 @@ export function hillEstimate(samples: Floats, top: number): number {
 /**
  * Mean-square displacement of one path for each lag, averaged over every starting point:
  *   M(lag) = mean over i of |x_{i+lag} − x_i|²
- * For α = 2 it grows as 2 · dimension · dt · lag. For α < 2 its expectation is infinite, and the number is that of its largest steps.
+ * For α = 2 it grows as 2 · dimension · dt · lag. For α < 2 its expectation is infinite, and the number is that of its
+ * largest steps.
  *
  * @param path row-major [points, dimension]
  * @param dimension at least 1
@@ -167,10 +171,12 @@ export function meanSquareDisplacement(path: Floats, dimension: number, maxLag: 
   return result;
 }
 
-function resolve(options: PathOptions): { alpha: number; steps: number; scale: number } {
-  const alpha = stabilityIndex("options.alpha", options.alpha);
-  const steps = integer("options.steps", options.steps, 1);
-  return { alpha, steps, scale: positive("options.dt", options.dt ?? 1) ** (1 / alpha) };
+function resolve(random: Random, options: PathOptions): { alpha: number; steps: number; scale: number } {
+  checkRandom("random", random);
+  const { alpha, steps, dt = 1 } = record("options", options, ["alpha", "steps", "dt"]);
+  stabilityIndex("options.alpha", alpha);
+  integer("options.steps", steps, 1);
+  return { alpha, steps, scale: positive("options.dt", dt) ** (1 / alpha) };
 }
 
 /** Chambers-Mallows-Stuck at scale 1. At α = 1 the last factor is 1 and X = tan U; at α = 2, X = 2 sin U √W. */

@@ -6,7 +6,7 @@
  * Shapes: X [R, I], W [O, I], b [O], Y [R, O]; W is stored (out, in), as PyTorch does.
  */
 
-import { type Floats, floats, integer } from "./check.js";
+import { type Floats, floats, integer, record } from "./check.js";
 
 /** Parameters of an affine map. */
 export interface Linear {
@@ -82,6 +82,12 @@ function checkLinear(x: Floats, map: Linear, rows: number, inputs: number, outpu
   integer("inputs", inputs, 1);
   integer("outputs", outputs, 1);
   floats("x", x, rows * inputs);
-  floats("weight", map.weight, outputs * inputs);
-  if (map.bias !== undefined) floats("bias", map.bias, outputs);
+  checkMap("map", map, inputs, outputs);
+}
+
+/** The arrays of an affine map. */
+export function checkMap(argument: string, map: Linear, inputs: number, outputs: number): void {
+  record(argument, map, ["weight", "bias"]);
+  floats(`${argument}.weight`, map.weight, outputs * inputs);
+  if (map.bias !== undefined) floats(`${argument}.bias`, map.bias, outputs);
 }

@@ -3,17 +3,19 @@
  * A masked pair has Φ = 0.
  *
  * Every mask that speaks of positions takes `offset`: query i stands at position i + offset among the keys. Attention
- * aligns the last query with the last key, offset = M − N. Random masks and distance thresholds for inference are in
- * `dynamic-inference.ts`.
+ * aligns the last query with the last key, offset = M − N. Random masks for inference are in `dynamic-inference.ts`.
  */
 
-import { integer, optionalMask } from "./check.js";
-import { InvalidArgumentError } from "./errors.js";
+import { type Floats, floats, integer, mostEntries, notNaN, optionalMask } from "./check.js";
 
-/** A mask [N, M] from a predicate on query index and key index. */
-function build(queries: number, keys: number, masked: (i: number, j: number) => boolean): Uint8Array {
+/** Sizes of a mask [N, M]: it has to fit into an array. */
+export function checkMaskSizes(queries: number, keys: number): void {
   integer("queries", queries, 0);
-  integer("keys", keys, 0);
+  integer("keys", keys, 0, Math.floor(mostEntries / Math.max(1, queries)));
+}
+
+/** A mask [N, M] from a predicate on query index and key index. No argument checks. */
+function build(queries: number, keys: number, masked: (i: number, j: number) => boolean): Uint8Array {
   const mask = new Uint8Array(queries * keys);
   for (let i = 0; i < queries; i++) {
     for (let j = 0; j < keys; j++) mask[i * keys + j] = masked(i, j) ? 1 : 0;
@@ -26,19 +28,22 @@ function build(queries: number, keys: number, masked: (i: number, j: number) => 
  * @throws InvalidArgumentError
  */
 export function paddingMask(queries: number, keys: number, keyLength: number, queryLength = queries): Uint8Array {
+  checkMaskSizes(queries, keys);
   integer("keyLength", keyLength, 0, keys);
   integer("queryLength", queryLength, 0, queries);
   return build(queries, keys, (i, j) => i >= queryLength || j >= keyLength);
 }
 
-/** No query attends to a later position: j > i + offset. */
+/** No query attends to a later position: j > i + offset. @throws InvalidArgumentError */
 export function causalMask(queries: number, keys: number, offset = keys - queries): Uint8Array {
+  checkMaskSizes(queries, keys);
   integer("offset", offset, -queries);
   return build(queries, keys, (i, j) => j > i + offset);
 }
 
-/** No token attends to itself: j = i + offset. */
+/** No token attends to itself: j = i + offset. @throws InvalidArgumentError */
 export function selfMask(queries: number, keys: number, offset = keys - queries): Uint8Array {
+  checkMaskSizes(queries, keys);
   integer("offset", offset, -queries);
   return build(queries, keys, (i, j) => j === i + offset);
 }
@@ -56,6 +61,7 @@ export function windowMask(
   globalTokens = 0,
   offset = keys - queries,
 ): Uint8Array {
+  checkMaskSizes(queries, keys);
   integer("width", width, 0);
   integer("globalTokens", globalTokens, 0);
   integer("offset", offset, -queries);
@@ -69,21 +75,23 @@ export function windowMask(
 /**
  * What the authors' code really masks when asked for a Longformer pattern (section 17): its builder returns 1 for "may
  * attend" and is then used as a mask, so that the window of ⌊N/8⌋ and the global tokens 0 and 1 are what is removed.
+ * @throws InvalidArgumentError
  */
 export function authorsLongformerMask(size: number): Uint8Array {
+  integer("size", size, 0, Math.floor(Math.sqrt(mostEntries)));
   return windowMask(size, size, Math.floor(size / 8), 2).map((masked) => 1 - masked);
 }
 
 /**
- * Masks pairs at least as far apart as the threshold: d_g/κ ≥ τ, section 5.
+ * Masks pairs at least as far apart as the threshold: d_g/κ ≥ τ, sections 5 and 16. A distance of NaN is not masked,
+ * so that it stays visible.
  * @param distance d_g/κ, [N, M]
- * @param threshold τ, a number (Infinity masks nothing)
+ * @param threshold τ, a number (0 masks every pair, Infinity no finite distance)
  * @throws InvalidArgumentError
  */
-export function thresholdMask(distance: Float64Array, threshold: number): Uint8Array {
-  if (typeof threshold !== "number" || Number.isNaN(threshold)) {
-    throw new InvalidArgumentError("threshold", "a number", threshold);
-  }
+export function thresholdMask(distance: Floats, threshold: number): Uint8Array {
+  floats("distance", distance);
+  notNaN("threshold", threshold);
   return Uint8Array.from(distance, (d) => (d >= threshold ? 1 : 0));
 }
 

@@ -11,13 +11,18 @@
  * Shapes: X [N, C], Y [M, C], C = d_model; masks [N, M], the same for every head. One batch entry at a time.
  */
 
-import { attentionForward, type Head, type HeadOptions } from "./attention.js";
+import { attentionForward, type Head, type HeadOptions, headOptionNames } from "./attention.js";
 import { attentionBackward } from "./attention-gradient.js";
-import { type Floats, floats, integer, optionalMask } from "./check.js";
-import { type DotProductOptions, dotProductAttention, dotProductAttentionBackward } from "./dot-product.js";
+import { type Floats, floats, integer, optionalMask, record } from "./check.js";
+import {
+  type DotProductOptions,
+  dotProductAttention,
+  dotProductAttentionBackward,
+  dotProductOptionNames,
+} from "./dot-product.js";
 import { InvalidArgumentError } from "./errors.js";
-import { type Linear, type LinearGradient, linearBackward, linearForward } from "./linear.js";
-import { type SinkhornOptions, sinkhornAttention } from "./sinkhorn.js";
+import { checkMap, type Linear, type LinearGradient, linearBackward, linearForward } from "./linear.js";
+import { type SinkhornOptions, sinkhornAttention, sinkhornOptionNames } from "./sinkhorn.js";
 
 /** The four projections, each [C, C] with a bias or without. */
 export interface MultiHeadParameters {
@@ -44,8 +49,13 @@ export interface HeadResult {
 /** Any attention of one head, its options fixed. */
 export type HeadAttention = (head: Head, mask: Uint8Array | undefined) => HeadResult;
 
-/** Fractional neural attention as the attention of every head. The mask of `options` is replaced by the call's. */
-export function fractionalHeads(options: HeadOptions = {}): HeadAttention {
+/**
+ * Fractional neural attention as the attention of every head; masks come with the call. The values of the options, whose
+ * domains depend on the sizes, are checked with the first head.
+ * @throws InvalidArgumentError
+ */
+export function fractionalHeads(options: Omit<HeadOptions, "mask"> = {}): HeadAttention {
+  record("options", options, withoutMask(headOptionNames));
   return (head, mask) => {
     const { output, weights, logSumExp } = attentionForward(head, { ...options, mask });
     const backward = (dOutput: Float64Array) =>
@@ -54,8 +64,9 @@ export function fractionalHeads(options: HeadOptions = {}): HeadAttention {
   };
 }
 
-/** Dot-product attention as the attention of every head, section 10. */
-export function dotProductHeads(options: DotProductOptions = {}): HeadAttention {
+/** Dot-product attention as the attention of every head, section 10; otherwise as `fractionalHeads`. */
+export function dotProductHeads(options: Omit<DotProductOptions, "mask"> = {}): HeadAttention {
+  record("options", options, withoutMask(dotProductOptionNames));
   return (head, mask) => {
     const { output, weights } = dotProductAttention(head, { ...options, mask });
     const backward = (dOutput: Float64Array) => dotProductAttentionBackward(head, { ...options, mask }, dOutput);
@@ -63,9 +74,14 @@ export function dotProductHeads(options: DotProductOptions = {}): HeadAttention 
   };
 }
 
-/** Sinkhorn attention as the attention of every head, section 10; forward only. */
-export function sinkhornHeads(options: SinkhornOptions = {}): HeadAttention {
+/** Sinkhorn attention as the attention of every head, section 10; forward only, otherwise as `fractionalHeads`. */
+export function sinkhornHeads(options: Omit<SinkhornOptions, "mask"> = {}): HeadAttention {
+  record("options", options, withoutMask(sinkhornOptionNames));
   return (head, mask) => sinkhornAttention(head, { ...options, mask });
+}
+
+function withoutMask(names: readonly string[]): string[] {
+  return names.filter((name) => name !== "mask");
 }
 
 /** Inputs and parameters of a multi-head attention. */
@@ -135,7 +151,7 @@ export function multiHeadForward(call: MultiHead): MultiHeadResult {
     };
     const result = attention(head, mask);
     results.push(result);
-    addHead(concatenated, result.output, h, queries, modelDim, headDim);
+    addHead("attention().output", concatenated, result?.output, h, queries, modelDim, headDim);
   }
   const output = linearForward(concatenated, parameters.output, queries, modelDim, modelDim);
   return { output, heads: results, concatenated };
@@ -150,6 +166,11 @@ export function multiHeadBackward(call: MultiHead, result: MultiHeadResult, dOut
   const { x, context, queries, keys, modelDim, heads, headDim } = checkMultiHead(call);
   const { parameters } = call;
   floats("dOutput", dOutput, queries * modelDim);
+  record("result", result);
+  if (!Array.isArray(result.heads) || result.heads.length !== heads) {
+    throw new InvalidArgumentError("result.heads", `an array of length ${heads}`, result.heads);
+  }
+  floats("result.concatenated", result.concatenated, queries * modelDim);
   const source = context ?? x;
   const output = linearBackward(result.concatenated, parameters.output, dOutput, queries, modelDim, modelDim);
 
@@ -157,12 +178,13 @@ export function multiHeadBackward(call: MultiHead, result: MultiHeadResult, dOut
   const dk = new Float64Array(keys * modelDim);
   const dv = new Float64Array(keys * modelDim);
   for (let h = 0; h < heads; h++) {
-    const { backward } = result.heads[h];
-    if (!backward) throw new InvalidArgumentError("attention", "an attention that has gradients", call.attention);
+    const { backward } = record(`result.heads[${h}]`, result.heads[h]);
+    if (typeof backward !== "function")
+      throw new InvalidArgumentError("attention", "an attention that has gradients", call.attention);
     const gradient = backward(takeHead(output.dx, h, queries, modelDim, headDim));
-    addHead(dq, gradient.dq, h, queries, modelDim, headDim);
-    addHead(dk, gradient.dk, h, keys, modelDim, headDim);
-    addHead(dv, gradient.dv, h, keys, modelDim, headDim);
+    addHead("attention().backward().dq", dq, gradient.dq, h, queries, modelDim, headDim);
+    addHead("attention().backward().dk", dk, gradient.dk, h, keys, modelDim, headDim);
+    addHead("attention().backward().dv", dv, gradient.dv, h, keys, modelDim, headDim);
   }
 
   const value = linearBackward(source, parameters.value, dv, keys, modelDim, modelDim);
@@ -179,20 +201,28 @@ export function multiHeadBackward(call: MultiHead, result: MultiHeadResult, dOut
 }
 
 function checkMultiHead(call: MultiHead) {
+  record("call", call);
   const queries = integer("queries", call.queries, 0);
   const modelDim = integer("modelDim", call.modelDim, 1);
   const heads = integer("heads", call.heads, 1);
   if (modelDim % heads !== 0) throw new InvalidArgumentError("heads", `a divisor of modelDim (${modelDim})`, heads);
   const x = floats("x", call.x, queries * modelDim);
-  const keys = integer("keys", call.keys ?? queries, 0);
+  const { keys = queries } = call;
+  integer("keys", keys, 0);
   const context = call.context === undefined ? undefined : floats("context", call.context, keys * modelDim);
   if (context === undefined && keys !== queries) {
     throw new InvalidArgumentError("keys", `queries (${queries}) where there is no context`, keys);
   }
-  if (context !== undefined && call.parameters.key === undefined) {
+  const { query, key, value, output } = record("parameters", call.parameters, ["query", "key", "value", "output"]);
+  if (query !== undefined) checkMap("parameters.query", query, modelDim, modelDim);
+  if (key !== undefined) checkMap("parameters.key", key, modelDim, modelDim);
+  checkMap("parameters.value", value, modelDim, modelDim);
+  checkMap("parameters.output", output, modelDim, modelDim);
+  if (context !== undefined && key === undefined) {
     throw new InvalidArgumentError("parameters.key", "a projection of the keys where there is a context", undefined);
   }
   optionalMask("mask", call.mask, queries * keys);
+  if (typeof call.attention !== "function") throw new InvalidArgumentError("attention", "a function", call.attention);
   return { x, context, queries, keys, modelDim, heads, headDim: modelDim / heads };
 }
 
@@ -205,8 +235,17 @@ function takeHead(x: Floats, h: number, rows: number, modelDim: number, headDim:
   return part;
 }
 
-/** Adds [rows, D] to the columns of head h of [rows, C]. */
-function addHead(x: Float64Array, part: Floats, h: number, rows: number, modelDim: number, headDim: number): void {
+/** Adds [rows, D], which an attention gave, to the columns of head h of [rows, C]. */
+function addHead(
+  argument: string,
+  x: Float64Array,
+  part: Floats,
+  h: number,
+  rows: number,
+  modelDim: number,
+  headDim: number,
+): void {
+  floats(argument, part, rows * headDim);
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < headDim; c++) x[r * modelDim + h * headDim + c] += part[r * headDim + c];
   }

@@ -14,7 +14,8 @@
  * All matrices are [n, n].
  */
 
-import { type Floats, floats, integer } from "./check.js";
+import { type Floats, finite, floats, integer, record } from "./check.js";
+import { InvalidArgumentError } from "./errors.js";
 
 /** A weight that stays orthogonal whatever its parameter. */
 export interface OrthogonalParameter {
@@ -30,7 +31,7 @@ export interface OrthogonalParameter {
  */
 export function orthogonalWeight(parameter: OrthogonalParameter, size: number): Float64Array {
   checkParameter(parameter, size);
-  return multiply(parameter.base, matrixExponential(skew(parameter.original, size), size), size);
+  return multiply(parameter.base, exponential("original", skew(parameter.original, size), size), size);
 }
 
 /**
@@ -39,42 +40,55 @@ export function orthogonalWeight(parameter: OrthogonalParameter, size: number): 
  */
 export function orthogonalWeightBackward(parameter: OrthogonalParameter, dWeight: Floats, size: number): Float64Array {
   checkParameter(parameter, size);
-  floats("dWeight", dWeight, size * size);
+  for (const g of floats("dWeight", dWeight, size * size)) finite("dWeight", g);
   const dExponential = multiply(transpose(parameter.base, size), dWeight, size);
   const transposed = transpose(skew(parameter.original, size), size);
+  // L is linear in dE: at unit size dE does not add to the norm, which the exponential pays for in digits.
+  const largest = dExponential.reduce((most, g) => Math.max(most, Math.abs(g)), 0) || 1;
   const n2 = 2 * size;
   const block = new Float64Array(n2 * n2);
   for (let i = 0; i < size; i++) {
     for (let j = 0; j < size; j++) {
       block[i * n2 + j] = transposed[i * size + j];
       block[(i + size) * n2 + j + size] = transposed[i * size + j];
-      block[i * n2 + j + size] = dExponential[i * size + j];
+      block[i * n2 + j + size] = dExponential[i * size + j] / largest;
     }
   }
-  const exponential = matrixExponential(block, n2);
+  const exponent = exponential("original", block, n2);
   const gradient = new Float64Array(size * size);
   for (let i = 0; i < size; i++) {
     for (let j = 0; j < i; j++) {
-      gradient[i * size + j] = exponential[i * n2 + j + size] - exponential[j * n2 + i + size];
+      gradient[i * size + j] = largest * (exponent[i * n2 + j + size] - exponent[j * n2 + i + size]);
     }
   }
   return gradient;
 }
 
 /**
+ * Norm from which no digit of the exponential is known: an error of one unit in the last place of X turns by a radian.
+ */
+const largestNorm = 2 ** 52;
+
+/**
  * exp(X) = Σ X^k/k! by scaling and squaring: the norm is halved s times until it is below 1/2, where 18 terms of the
  * series leave a remainder below 2^-18/18! < 1e-21, and the result is squared s times.
- * @param x [n, n]
+ * @param x [n, n], rows with magnitudes that add up to at most 2^52
  * @throws InvalidArgumentError
  */
 export function matrixExponential(x: Floats, size: number): Float64Array {
   integer("size", size, 1);
-  floats("x", x, size * size);
+  return exponential("x", floats("x", x, size * size), size);
+}
+
+function exponential(argument: string, x: Floats, size: number): Float64Array {
   let norm = 0;
   for (let i = 0; i < size; i++) {
     let row = 0;
     for (let j = 0; j < size; j++) row += Math.abs(x[i * size + j]);
     norm = Math.max(norm, row);
+  }
+  if (!(norm <= largestNorm)) {
+    throw new InvalidArgumentError(argument, "rows with magnitudes that add up to at most 2^52", norm);
   }
   const halvings = Math.max(0, Math.ceil(Math.log2(norm)) + 1);
   const scaled = Float64Array.from(x, (entry) => entry / 2 ** halvings);
@@ -122,8 +136,9 @@ function multiply(a: Floats, b: Floats, size: number): Float64Array {
   return product;
 }
 
-function checkParameter({ original, base }: OrthogonalParameter, size: number): void {
+function checkParameter(parameter: OrthogonalParameter, size: number): void {
+  const { original, base } = record("parameter", parameter, ["original", "base"]);
   integer("size", size, 1);
   floats("original", original, size * size);
-  floats("base", base, size * size);
+  for (const b of floats("base", base, size * size)) finite("base", b);
 }

@@ -16,7 +16,8 @@
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { mersenne } from "pure-rand/generator/mersenne";
-import { integer } from "./check.js";
+import { integer, record } from "./check.js";
+import { InvalidArgumentError } from "./errors.js";
 
 /** A stream of random numbers with its own state. */
 export interface Random {
@@ -26,6 +27,16 @@ export interface Random {
   normal(): number;
   /** A whole number in [0, below), each equally likely; `below` in [1, 2³²]. */
   integer(below: number): number;
+}
+
+/** A source of random numbers that was handed in. */
+export function checkRandom(argument: string, random: Random): void {
+  record(argument, random);
+  for (const name of ["uniform", "normal", "integer"] as const) {
+    if (typeof random[name] !== "function") {
+      throw new InvalidArgumentError(`${argument}.${name}`, "a function, as createRandom makes it", random[name]);
+    }
+  }
 }
 
 /**

@@ -19,7 +19,7 @@
  */
 
 import type { Head } from "./attention.js";
-import { type Floats, floats, integer } from "./check.js";
+import { type Floats, floats, integer, record } from "./check.js";
 import { dotProductScores } from "./dot-product.js";
 import { InvalidArgumentError } from "./errors.js";
 
@@ -32,6 +32,9 @@ export interface SinkhornOptions {
   /** [N, M], 1 = may not attend. */
   mask?: Uint8Array;
 }
+
+/** The names of `SinkhornOptions`. */
+export const sinkhornOptionNames = ["iterations", "scale", "mask"] satisfies (keyof SinkhornOptions)[];
 
 /** Weights [N, M] and output [N, V]. */
 export interface SinkhornResult {
@@ -107,8 +110,8 @@ export function sinkhornNormalize(scores: Floats, rows: number, columns: number,
  * @throws InvalidArgumentError
  */
 export function sinkhornAttention(inputs: Head, options: SinkhornOptions = {}): SinkhornResult {
-  const iterations = oddIterations("options.iterations", options.iterations ?? 3);
-  const { scale, mask } = options;
+  const { iterations = 3, scale, mask } = record("options", options, sinkhornOptionNames);
+  oddIterations("options.iterations", iterations);
   const scores = dotProductScores(inputs, { scale, mask });
   const { queries: N, keys: M, headDim: D, valueDim: V = D, v } = inputs;
   const weights = sinkhornNormalize(scores, N, M, iterations);

@@ -72,7 +72,7 @@ export function symmetricMatrix(argument: string, matrix: Floats, size: number):
         const domain = `a symmetric matrix (entry [${i}, ${j}] is ${lower}, entry [${j}, ${i}] differs)`;
         throw new InvalidArgumentError(argument, domain, upper);
       }
-      const mean = (lower + upper) / 2;
+      const mean = lower / 2 + upper / 2;
       copy[i * size + j] = mean;
       copy[j * size + i] = mean;
     }
@@ -86,7 +86,7 @@ export function symmetricMatrix(argument: string, matrix: Floats, size: number):
  */
 export function symmetricKernel(argument: string, phi: Floats, size: number): Float64Array {
   const copy = symmetricMatrix(argument, phi, size);
-  const bad = copy.find((x) => x < 0);
+  const bad = phi.find((x) => x < 0);
   if (bad !== undefined) throw new InvalidArgumentError(argument, "numbers of at least 0", bad);
   return copy;
 }
@@ -185,6 +185,18 @@ export function sharedEigenvalues(phi: Floats, size: number): Float64Array {
   return symmetricEigen(conjugateByDegree(kernel, rowSums(kernel, size), size), size).values;
 }
 
+/** Eigenvalues as real and imaginary parts, however they were given. */
+function complexValues(spectrum: ComplexValues | Floats): { re: Floats; im: Floats } {
+  if (spectrum instanceof Float64Array || spectrum instanceof Float32Array) {
+    return { re: spectrum, im: new Float64Array(spectrum.length) };
+  }
+  if (typeof spectrum !== "object" || spectrum === null || Array.isArray(spectrum) || ArrayBuffer.isView(spectrum)) {
+    throw new InvalidArgumentError("spectrum", "a float array or { re, im } of two", spectrum);
+  }
+  const re = floats("spectrum.re", spectrum.re);
+  return { re, im: floats("spectrum.im", spectrum.im, re.length) };
+}
+
 /** The spectral gap in both of its meanings; see the top of this file. */
 export interface SpectralGap {
   /** Largest minus second largest real part. */
@@ -200,9 +212,7 @@ export interface SpectralGap {
  * @throws InvalidArgumentError
  */
 export function spectralGap(spectrum: ComplexValues | Floats): SpectralGap {
-  const isReal = spectrum instanceof Float64Array || spectrum instanceof Float32Array;
-  const re = floats("spectrum", isReal ? spectrum : spectrum?.re);
-  const im = isReal ? new Float64Array(re.length) : floats("spectrum.im", spectrum.im, re.length);
+  const { re, im } = complexValues(spectrum);
   if (re.length < 2) throw new InvalidArgumentError("spectrum", "at least two eigenvalues", spectrum);
   const byRealPart = Float64Array.from(re).sort();
   const byModulus = Float64Array.from(re, (x, j) => Math.hypot(x, im[j])).sort();
@@ -223,9 +233,7 @@ export function spectralGap(spectrum: ComplexValues | Floats): SpectralGap {
  * @throws InvalidArgumentError
  */
 export function generatorEigenvalues(spectrum: ComplexValues | Floats, time: number): ComplexValues {
-  const isReal = spectrum instanceof Float64Array || spectrum instanceof Float32Array;
-  const re = floats("spectrum", isReal ? spectrum : spectrum?.re);
-  const im = isReal ? new Float64Array(re.length) : floats("spectrum.im", spectrum.im, re.length);
+  const { re, im } = complexValues(spectrum);
   positive("time", time);
   return {
     re: Float64Array.from(re, (x, j) => -Math.log(im[j] === 0 ? Math.abs(x) : Math.hypot(x, im[j])) / time),

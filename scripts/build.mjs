@@ -8,12 +8,16 @@ import { rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { promisify } from "node:util";
 import { build } from "esbuild";
+import { buildWasm } from "./build-wasm.mjs";
 
 const run = promisify(execFile);
 const root = new URL("..", import.meta.url).pathname;
 const require = createRequire(import.meta.url);
 
 await rm(new URL("../dist", import.meta.url), { recursive: true, force: true });
+
+// The kernels come first: the library inlines them.
+await buildWasm(`${root}dist`);
 
 const shared = { absWorkingDir: root, bundle: true, format: "esm", target: "es2022", logLevel: "warning" };
 

@@ -4,11 +4,12 @@
  * calls wait for each other, put results where the caller wants them, and refuse to work after `dispose`.
  */
 
-import { oneOf } from "../reference/check.js";
+import { oneOf, record } from "../reference/check.js";
 import type { Backend, Tensors } from "./backends/backend.js";
 import { createReferenceBackend } from "./backends/reference.js";
+import { createWasmBackend } from "./backends/wasm/index.js";
 import { BackendUnavailableError, FractionalAttentionError } from "./errors.js";
-import { makePlan, type Plan, type TensorLengths, tensorLengths } from "./plan.js";
+import { makePlan, type Plan, sizesOf, type TensorLengths, tensorLengths } from "./plan.js";
 import type {
   AttentionInputs,
   AttentionOptions,
@@ -20,7 +21,7 @@ import type {
   RejectedDevice,
   WeightsInputs,
 } from "./types.js";
-import { checkObject, checkOptions, checkOut, checkShape, checkTensor } from "./validate.js";
+import { checkOptions, checkOut, checkShape, checkTensor } from "./validate.js";
 
 /** Options of `createAttention`. */
 export interface CreateAttentionOptions<D extends DeviceName | "auto" = DeviceName | "auto"> {
@@ -35,11 +36,14 @@ export type ResultArray<D extends DeviceName | "auto"> = D extends "reference"
     ? Floats
     : Float32Array;
 
+const optionNames = ["device"] satisfies (keyof CreateAttentionOptions)[];
+
 /** Devices in the order in which `"auto"` tries them. */
 const devices: readonly DeviceName[] = ["webgpu", "wasm", "reference"];
 
 async function openBackend(device: DeviceName, _options: CreateAttentionOptions): Promise<Backend> {
   if (device === "reference") return createReferenceBackend();
+  if (device === "wasm") return createWasmBackend();
   throw new FractionalAttentionError("this version of the package does not have this device");
 }
 
@@ -54,8 +58,9 @@ async function openBackend(device: DeviceName, _options: CreateAttentionOptions)
 export async function createAttention<D extends DeviceName | "auto" = "auto">(
   options: CreateAttentionOptions<D> = {},
 ): Promise<Attention<ResultArray<D>>> {
-  checkObject("options", options);
-  const wanted = oneOf<DeviceName | "auto">("device", options.device ?? "auto", ["auto", ...devices]);
+  record("options", options, optionNames);
+  const { device: given = "auto" } = options;
+  const wanted = oneOf<DeviceName | "auto">("device", given, ["auto", ...devices]);
   const rejected: RejectedDevice[] = [];
   for (const device of wanted === "auto" ? devices : [wanted]) {
     try {
@@ -199,23 +204,23 @@ export class Attention<R extends Floats = Floats> {
     return method.bind(this.#backend) as NonNullable<Backend[Name]>;
   }
 
-  /** Checks shape, options and tensors, in this order, and resolves the plan. */
+  /** Checks shape, options and tensors, in this order, and resolves the plan; it allocates nothing before. */
   #check(inputs: WeightsInputs, options: AttentionOptions, withValues = true): Call {
     this.#refuseDisposed();
     checkShape(inputs);
     checkOptions(options, inputs);
-    const plan = makePlan(inputs, options);
-    const lengths = tensorLengths(plan);
+    const lengths = tensorLengths(sizesOf(inputs, options));
     const { arrays } = this.#backend;
     checkTensor("q", inputs.q, lengths.q, arrays, "[batch, heads, queries, headDim]");
     checkTensor("k", inputs.k, lengths.k, arrays, "[batch, keyHeads, keys, headDim]");
-    if (withValues) checkTensor("v", inputs.v, lengths.v, arrays, "[batch, keyHeads, keys, valueDim]");
-    const tensors = { q: inputs.q, k: inputs.k, v: inputs.v ?? new arrays[0](0) };
-    return { plan, lengths, tensors, signal: options.signal };
+    const { v } = inputs;
+    if (withValues || v !== undefined) checkTensor("v", v, lengths.v, arrays, "[batch, keyHeads, keys, valueDim]");
+    const tensors = { q: inputs.q, k: inputs.k, v: v ?? new arrays[0](0) };
+    return { plan: makePlan(inputs, options), lengths, tensors, signal: options.signal };
   }
 
   #checkSaved(saved: BackwardInputs, call: Call, inputs: AttentionInputs, options: AttentionOptions): void {
-    checkObject("saved", saved);
+    record("saved", saved);
     const { lengths } = call;
     const { arrays } = this.#backend;
     checkTensor("output", saved.output, lengths.output, arrays, "[batch, heads, queries, valueDim]");

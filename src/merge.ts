@@ -6,9 +6,9 @@
  * Exact for a = 0 and a numeric bandwidth, where a pair's score does not depend on the other keys.
  */
 
+import { floats, record } from "../reference/check.js";
 import { InvalidArgumentError } from "./errors.js";
 import type { Floats, ForwardResult } from "./types.js";
-import { checkObject } from "./validate.js";
 
 /**
  * Merges forward results over disjoint sets of keys into the result over their union.
@@ -20,16 +20,18 @@ export function mergePartials<T extends Floats>(parts: readonly ForwardResult<T>
   if (!Array.isArray(parts) || parts.length === 0) {
     throw new InvalidArgumentError("parts", "an array of at least one forward result", parts);
   }
-  const first = parts[0] as ForwardResult<T>;
-  parts.forEach((part, p) => {
-    checkObject(`parts[${p}]`, part);
+  const first = record("parts[0]", parts[0] as ForwardResult<T>);
+  const type = floats("parts[0].output", first.output) instanceof Float64Array ? Float64Array : Float32Array;
+  floats("parts[0].logSumExp", first.logSumExp);
+  for (const [p, part] of parts.entries()) {
+    record(`parts[${p}]`, part);
     for (const name of ["output", "logSumExp"] as const) {
-      const type = first[name] instanceof Float64Array ? Float64Array : Float32Array;
       if (!(part[name] instanceof type) || part[name].length !== first[name].length) {
-        throw new InvalidArgumentError(`parts[${p}].${name}`, `a ${type.name} like parts[0].${name}`, part[name]);
+        const domain = `a ${type.name} of length ${first[name].length}`;
+        throw new InvalidArgumentError(`parts[${p}].${name}`, domain, part[name]);
       }
     }
-  });
+  }
   const rows = first.logSumExp.length;
   if (rows === 0 ? first.output.length !== 0 : first.output.length % rows !== 0) {
     throw new InvalidArgumentError(

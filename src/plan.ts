@@ -71,17 +71,26 @@ export interface TensorLengths {
   readonly perHead: number;
 }
 
-export function tensorLengths(plan: Plan): TensorLengths {
-  const rows = plan.batch * plan.heads * plan.queries;
-  const columns = plan.batch * plan.keyHeads * plan.keys;
+/** What decides about the lengths of the tensors of a call. */
+export type Sizes = Pick<Plan, "batch" | "heads" | "keyHeads" | "queries" | "keys" | "headDim" | "valueDim">;
+
+/** The sizes of a call, with the defaults of `keyHeads` and `valueDim`. */
+export function sizesOf(shape: AttentionShape, options: AttentionOptions): Sizes {
+  const { batch, heads, queries, keys, headDim, valueDim = headDim } = shape;
+  return { batch, heads, keyHeads: options.keyHeads ?? heads, queries, keys, headDim, valueDim };
+}
+
+export function tensorLengths(sizes: Sizes): TensorLengths {
+  const rows = sizes.batch * sizes.heads * sizes.queries;
+  const columns = sizes.batch * sizes.keyHeads * sizes.keys;
   return {
-    q: rows * plan.headDim,
-    k: columns * plan.headDim,
-    v: columns * plan.valueDim,
-    output: rows * plan.valueDim,
+    q: rows * sizes.headDim,
+    k: columns * sizes.headDim,
+    v: columns * sizes.valueDim,
+    output: rows * sizes.valueDim,
     logSumExp: rows,
-    weights: rows * plan.keys,
-    perHead: plan.heads,
+    weights: rows * sizes.keys,
+    perHead: sizes.heads,
   };
 }
 
@@ -112,13 +121,7 @@ export function makePlan(shape: AttentionShape, options: AttentionOptions): Plan
     options.queryLengths?.slice() ?? (queries === keys ? keyLengths.slice() : new Int32Array(batch).fill(queries));
 
   return {
-    batch,
-    heads,
-    keyHeads: options.keyHeads ?? heads,
-    queries,
-    keys,
-    headDim,
-    valueDim: shape.valueDim ?? headDim,
+    ...sizesOf(shape, options),
     manifold,
     intrinsicDim,
     alpha,

@@ -4,10 +4,9 @@
  * shared queries and keys, and which pairs a measured bandwidth looks at.
  */
 
-import { integer, oneOf } from "../reference/check.js";
+import { flag, integer, oneOf, record } from "../reference/check.js";
 import { rescaledRadius } from "../reference/scale.js";
 import type { AttentionOptions } from "./types.js";
-import { checkObject } from "./validate.js";
 
 /** Names of the presets. */
 export type PresetName = "paper" | "authors-text" | "authors-vision" | "authors-translation";
@@ -23,6 +22,8 @@ export interface PresetContext {
   /** D; needed on the sphere by the authors' presets. */
   headDim?: number;
 }
+
+const contextNames = ["manifold", "sharedQueryKey", "heads", "headDim"] satisfies (keyof PresetContext)[];
 
 /**
  * Options that follow one of the published programs. Spread them and override what you like:
@@ -40,29 +41,23 @@ export interface PresetContext {
  */
 export function preset(name: PresetName, context: PresetContext = {}): AttentionOptions {
   oneOf("name", name, ["paper", "authors-text", "authors-vision", "authors-translation"]);
-  checkObject("context", context);
-  const manifold = oneOf(
-    "context.manifold",
-    context.manifold ?? "euclidean",
-    name === "authors-translation" ? ["euclidean"] : ["euclidean", "sphere"],
-  );
-  const heads = integer("context.heads", context.heads ?? 1, 1);
+  record("context", context, contextNames);
+  const { manifold = "euclidean", heads = 1, headDim } = context;
+  oneOf("context.manifold", manifold, name === "authors-translation" ? ["euclidean"] : ["euclidean", "sphere"]);
+  const sharedQueryKey = flag("context.sharedQueryKey", context.sharedQueryKey);
+  integer("context.heads", heads, 1);
   const sphere = manifold === "sphere";
+  if (headDim !== undefined || (sphere && name !== "paper")) integer("context.headDim", headDim, 1);
   const paper: AttentionOptions = { alpha: 1.2, manifold, kappa: "paper", bandwidth: 1, bandwidthExponent: "1/alpha" };
   if (name === "paper") return paper;
 
   const authors: AttentionOptions = { ...paper, bandwidthPairs: "all" };
   if (name === "authors-text") {
-    if (context.sharedQueryKey) authors.excludeSelf = true;
-    if (sphere) authors.intrinsicDim = heads === 1 ? Math.max(1, spherical(context) - 1) : spherical(context);
+    if (sharedQueryKey) authors.excludeSelf = true;
+    if (sphere && headDim) authors.intrinsicDim = heads === 1 ? Math.max(1, headDim - 1) : headDim;
     return authors;
   }
   authors.bandwidthExponent = "1/2";
-  if (!sphere) return { ...authors, kappa: "dim" };
-  const headDim = spherical(context);
+  if (!sphere || !headDim) return { ...authors, kappa: "dim" };
   return { ...authors, intrinsicDim: headDim, radius: rescaledRadius(Math.max(1, headDim - 1)) };
-}
-
-function spherical(context: PresetContext): number {
-  return integer("context.headDim", context.headDim, 1);
 }

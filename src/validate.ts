@@ -3,14 +3,14 @@
  * and its value. What passes here, `plan.ts` resolves and a backend may rely on.
  */
 
-import { integer, nonNegative, oneOf, positive } from "../reference/check.js";
+import { flag, integer, nonNegative, notNaN, oneOf, positive, record } from "../reference/check.js";
 import { InvalidArgumentError } from "./errors.js";
 import { maskShapes } from "./plan.js";
 import type { AttentionOptions, AttentionShape, Floats, PerHead } from "./types.js";
 
 type FloatsConstructor = Float32ArrayConstructor | Float64ArrayConstructor;
 
-const optionNames: ReadonlySet<string> = new Set([
+const optionNames = [
   "alpha",
   "manifold",
   "intrinsicDim",
@@ -31,19 +31,11 @@ const optionNames: ReadonlySet<string> = new Set([
   "keyHeads",
   "out",
   "signal",
-] satisfies (keyof AttentionOptions)[]);
+] satisfies (keyof AttentionOptions)[];
 
-/** An argument that must be an object with properties. */
-export function checkObject(argument: string, value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
-    throw new InvalidArgumentError(argument, "an object", value);
-  }
-  return value as Record<string, unknown>;
-}
-
-/** Sizes of the call. Their products must stay countable, or no array could have the right length. */
+/** Sizes of the call. */
 export function checkShape(shape: AttentionShape): void {
-  checkObject("inputs", shape);
+  record("inputs", shape);
   integer("batch", shape.batch, 0);
   integer("heads", shape.heads, 1);
   integer("queries", shape.queries, 0);
@@ -68,12 +60,7 @@ export function checkTensor(
 
 /** Every option but `out`, which needs the plan: see `checkOut`. */
 export function checkOptions(options: AttentionOptions, shape: AttentionShape): void {
-  checkObject("options", options);
-  for (const name of Object.keys(options)) {
-    if (!optionNames.has(name)) {
-      throw new InvalidArgumentError("options", `one of ${[...optionNames].join(", ")}`, name);
-    }
-  }
+  record("options", options, optionNames);
   const { heads, batch, queries, keys } = shape;
   const { alpha, manifold, intrinsicDim, radius, kappa, bandwidth, signal } = options;
   if (alpha !== undefined) perHead("alpha", alpha, heads, "a number in (0, 2]", (x) => x > 0 && x <= 2);
@@ -100,10 +87,7 @@ export function checkOptions(options: AttentionOptions, shape: AttentionShape): 
   lengths("keyLengths", options.keyLengths, batch, keys);
   lengths("queryLengths", options.queryLengths, batch, queries);
   if (options.mask !== undefined) checkMask(options.mask, shape);
-  const threshold = options.distanceThreshold;
-  if (threshold !== undefined && (typeof threshold !== "number" || Number.isNaN(threshold))) {
-    throw new InvalidArgumentError("distanceThreshold", "a number", threshold);
-  }
+  if (options.distanceThreshold !== undefined) notNaN("distanceThreshold", options.distanceThreshold);
   const { keyHeads } = options;
   if (keyHeads !== undefined) {
     integer("keyHeads", keyHeads, 1);
@@ -130,10 +114,6 @@ function perHead(argument: string, value: PerHead, heads: number, domain: string
   }
 }
 
-function flag(argument: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "boolean") throw new InvalidArgumentError(argument, "a boolean", value);
-}
-
 function lengths(argument: string, value: unknown, batch: number, maximum: number): void {
   if (value === undefined) return;
   if (!(value instanceof Int32Array) || value.length !== batch) {
@@ -156,12 +136,12 @@ function checkMask(mask: unknown, shape: AttentionShape): void {
     }
     return;
   }
-  const { data, shape: given } = checkObject("mask", mask) as { data: unknown; shape: unknown };
+  const { data, shape: given } = record("mask", mask) as { data: unknown; shape: unknown };
   const extents = [batch, heads, queries, keys];
   const fits =
     Array.isArray(given) &&
     given.length === 4 &&
-    given.every((extent, axis) => extent === extents[axis] || (extent === 1 && axis < 3));
+    extents.every((extent, axis) => given[axis] === extent || (given[axis] === 1 && axis < 3));
   if (!fits) throw new InvalidArgumentError("mask.shape", layout, Array.isArray(given) ? `[${given}]` : given);
   const length = given.reduce((product: number, extent: number) => product * extent, 1);
   if (!(data instanceof Uint8Array) || data.length !== length) {
@@ -180,13 +160,10 @@ export function checkOut(
   inputs: readonly (Floats | undefined)[],
 ): void {
   if (out === undefined) return;
-  const given = checkObject("out", out);
+  record("out", out, Object.keys(expected));
   const taken: { name: string; array: Floats }[] = [];
-  for (const [name, array] of Object.entries(given)) {
+  for (const [name, array] of Object.entries(out as object)) {
     if (array === undefined) continue;
-    if (!Object.hasOwn(expected, name)) {
-      throw new InvalidArgumentError("out", `one of ${Object.keys(expected).join(", ")}`, name);
-    }
     checkTensor(`out.${name}`, array, expected[name], [type], "exactly");
     if (inputs.some((input) => input !== undefined && overlap(input, array))) {
       throw new InvalidArgumentError(`out.${name}`, "an array that does not overlap the inputs", array);

@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { attentionForward } from "../reference/attention.js";
 import { euclideanDistances } from "../reference/distance.js";
-import { bernoulliMask, distanceThresholdMask, maskedFraction } from "../reference/dynamic-inference.js";
+import { bernoulliMask, maskedFraction } from "../reference/dynamic-inference.js";
+import { thresholdMask } from "../reference/masks.js";
 import { createRandom } from "../reference/random.js";
 
 test("the ends: p = 0 masks nothing, p = 1 everything", () => {
@@ -43,10 +44,10 @@ test("masks of one seed are nested", () => {
 
 test("a threshold masks the pairs at least that far apart, the threshold itself included", () => {
   const distances = Float64Array.of(0, 0.5, 1, 1.5, Number.NaN, Number.POSITIVE_INFINITY);
-  expect([...distanceThresholdMask(distances, 2, 3, 1)]).toEqual([0, 0, 1, 1, 0, 1]);
-  expect([...distanceThresholdMask(distances, 2, 3, 0)]).toEqual([1, 1, 1, 1, 0, 1]);
-  expect([...distanceThresholdMask(distances.subarray(0, 4), 2, 2, Number.POSITIVE_INFINITY)]).toEqual([0, 0, 0, 0]);
-  expect([...distanceThresholdMask(new Float32Array([0, 2]), 1, 2, 1)]).toEqual([0, 1]);
+  expect([...thresholdMask(distances, 1)]).toEqual([0, 0, 1, 1, 0, 1]);
+  expect([...thresholdMask(distances, 0)]).toEqual([1, 1, 1, 1, 0, 1]);
+  expect([...thresholdMask(distances.subarray(0, 4), Number.POSITIVE_INFINITY)]).toEqual([0, 0, 0, 0]);
+  expect([...thresholdMask(new Float32Array([0, 2]), 1)]).toEqual([0, 1]);
 });
 
 test("as a mask or as the option of attention, a threshold is the same", () => {
@@ -55,7 +56,7 @@ test("as a mask or as the option of attention, a threshold is the same", () => {
   const head = { q, k: q, v: q, queries: 8, keys: 8, headDim: 3 };
   const kappa = 2;
   const rescaled = euclideanDistances(q, q, 8, 8, 3).map((d) => d / kappa);
-  const mask = distanceThresholdMask(rescaled, 8, 8, 0.8);
+  const mask = thresholdMask(rescaled, 0.8);
   expect(maskedFraction(mask)).toBeGreaterThan(0.1);
   expect(maskedFraction(mask)).toBeLessThan(0.9);
   const byMask = attentionForward(head, { alpha: 1.5, kappa, mask });
@@ -67,15 +68,7 @@ test.each<[string, () => unknown]>([
   ["probability: expected a number in [0, 1], got NaN", () => bernoulliMask(1, 1, Number.NaN, 0)],
   ["queries: expected an integer of at least 0, got -1", () => bernoulliMask(-1, 1, 0.5, 0)],
   ["seed: expected an integer in [0, 4294967295], got -1", () => bernoulliMask(1, 1, 0.5, -1)],
-  [
-    "distances: expected a Float64Array or Float32Array of length 2",
-    () => distanceThresholdMask(new Float64Array(3), 1, 2, 1),
-  ],
-  ["threshold: expected a number of at least 0, got -1", () => distanceThresholdMask(new Float64Array(2), 1, 2, -1)],
-  [
-    "threshold: expected a number of at least 0, got NaN",
-    () => distanceThresholdMask(new Float64Array(2), 1, 2, Number.NaN),
-  ],
+  ["threshold: expected a number, got NaN", () => thresholdMask(new Float64Array(2), Number.NaN)],
   ["mask: expected a Uint8Array, got an array of length 1", () => maskedFraction([1] as unknown as Uint8Array)],
 ])("%s", (message, call) => {
   expect(call).toThrow(message);
