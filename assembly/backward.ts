@@ -13,13 +13,14 @@ import { ROW } from "./distance";
 import { BLOCK, D, E, Field, M, N, P, TILE, V, W, batch, bind, claimPacked, columnGradients, dKeys, dLanes, dOutputRows, dOutputs, dValues,
   degree, delta, field, gauss, groups, head, isBound, keep, keyLength, keyRow, laneFlags, laneColumns, laneNorms, laneRows, level, outputs, p, pointer, queryLength,
   queryRow, roundUp, rowFlags, s, signs, sphere, table, tileNorms, tileRows, unbind, valueGroups, w } from "./state";
+import { madd } from "./math/madd";
 import { column_sums, pack_groups, pack_lanes } from "./forward";
 import { columns_of_rows, inTiles, lanes_of_rows, largest_bits, pack_values, stage_values } from "./pack";
 import { product_forward } from "./product";
 import { weight_backward } from "./score";
 import { clear_sums, column_backward, degree_backward, orderSum, scaleSum, score_backward, slope_backward, spoil_sums } from "./slope";
 import { point_backward, sphere_backward, value_backward } from "./spread";
-import { begin_block, constants, flags, masked, tileRowCount, tile_forward } from "./tile";
+import { begin_block, constants, flags, masked, row0, rowEnd, tileRowCount, tile_forward } from "./tile";
 
 const NAN: i32 = 0x7fc00000;
 /** Level of a lane without weights: e^(s - level) is 0 for every score. */
@@ -54,7 +55,7 @@ function begin_rows(i0: i32, valid: i32): bool {
   let any = false;
   for (let lane = 0; lane < BLOCK; lane++) {
     const at = <usize>lane << 2, row = <usize>lane * bytes;
-    let d: f64 = 0, l: f32 = NOTHING, flag = 0;
+    let d: f32 = 0, l: f32 = NOTHING, flag = 0;
     const logSum = lane < valid ? load<f32>(pointer(Field.LOG_SUM_EXP) + (first << 2) + at) : -Infinity;
     // A row that attends to nothing has no gradient, whatever its cotangent.
     if (logSum != -Infinity) {
@@ -62,12 +63,10 @@ function begin_rows(i0: i32, valid: i32): bool {
       if (isNaN(logSum) || logSum == Infinity || !finite) flag = BAD_WEIGHTS | BAD_SLOPES;
       else if (largest_bits(o + row, <usize>V) >= 0x7f800000) flag = BAD_SLOPES;
       if (!(flag & BAD_WEIGHTS)) l = logSum;
-      if (!flag) {
-        for (let c: usize = 0; c < bytes; c += 4) d += <f64>load<f32>(dO + row + c) * <f64>load<f32>(o + row + c);
-      }
+      if (!flag) d = inner_product(dO + row, o + row);
     }
     if (l == NOTHING) memory.fill(outputs + <usize>lane * (<usize>W << 2), 0, bytes);
-    store<f32>(delta + at, <f32>d);
+    store<f32>(delta + at, d);
     store<f32>(level + at, l);
     store<i32>(laneFlags + at, flag);
     any = any || flag != 0;
@@ -75,6 +74,15 @@ function begin_rows(i0: i32, valid: i32): bool {
   lanes_of_rows(outputs, <usize>W << 2, V, dOutputs);
   columns_of_rows(outputs, BLOCK, W, dOutputRows, ROW << 2);
   return any;
+}
+
+/**
+ * In the order and rounding of `product_forward`: where one key has all the weight, P - delta is exactly 0, as it should be.
+ */
+function inner_product(a: usize, b: usize): f32 {
+  let sum = f32x4.splat(0);
+  for (let c: usize = 0; c < <usize>V << 2; c += 4) sum = madd(v128.load32_splat(a + c), v128.load32_splat(b + c), sum);
+  return f32x4.extract_lane(sum, 0);
 }
 
 // @ts-ignore: decorator
@@ -90,8 +98,8 @@ function kept(r: i32, lane: i32): bool {
 }
 
 /** Weights and dS of one tile; false when it is skipped. */
-function tile_backward(i0: i32, valid: i32, row0: i32, end: i32): bool {
-  if (!tile_forward(i0, valid, row0, end, true, column_sums(), <f32>degree, signs)) return false;
+function tile_backward(i0: i32, valid: i32, first: i32): bool {
+  if (!tile_forward(i0, valid, first, keyLength, true, column_sums(), <f32>degree, signs)) return false;
   weight_backward(table, s, w, level, tileRowCount);
   const rows = <usize>row0;
   product_forward(dOutputs, valueGroups + rows * (<usize>V << 2), p, tileRowCount >> 2, V);
@@ -106,13 +114,12 @@ export function backward_columns_unit(b: i32, h: i32, from: i32, to: i32): void 
     const i0 = block * BLOCK;
     const valid = max(0, min(BLOCK, queryLength - i0));
     const bad = begin_block_backward(i0, valid);
-    for (let row0 = 0; row0 < keyLength; row0 += TILE) {
-      const end = min(row0 + TILE, keyLength);
-      if (!tile_backward(i0, valid, row0, end)) continue;
-      if (bad) quiet(end - row0);
-      column_backward(end - row0, columnGradients + (<usize>row0 << 3));
+    for (let first = 0; first < keyLength; first += TILE) {
+      if (!tile_backward(i0, valid, first)) continue;
+      if (bad) quiet(rowEnd - row0);
+      column_backward(rowEnd - row0, columnGradients + (<usize>row0 << 3));
       if (bad) {
-        for (let r = 0; r < end - row0; r++) {
+        for (let r = 0; r < rowEnd - row0; r++) {
           if (seen(r, BAD_SLOPES)) store<f64>(columnGradients + (<usize>(row0 + r) << 3), NaN);
         }
       }
@@ -137,20 +144,19 @@ export function backward_unit(b: i32, h: i32, from: i32, to: i32): void {
     const valid = max(0, min(rows, queryLength - i0));
     const bad = begin_block_backward(i0, valid);
     memory.fill(dLanes, 0, <usize>P * ROW);
-    for (let row0 = 0; row0 < keyLength; row0 += TILE) {
-      const end = min(row0 + TILE, keyLength);
-      if (!tile_backward(i0, valid, row0, end)) continue;
+    for (let first = 0; first < keyLength; first += TILE) {
+      if (!tile_backward(i0, valid, first)) continue;
       const row = <usize>row0;
-      if (bad) quiet(end - row0);
+      if (bad) quiet(rowEnd - row0);
       if (bias) {
-        degree_backward(end - row0, degree, bias + (row << 2), columnGradients + (row << 3), masked ? keep : 0);
+        degree_backward(rowEnd - row0, degree, bias + (row << 2), columnGradients + (row << 3), masked ? keep : 0);
       }
-      value_backward(w, dOutputRows, dValues + row * (<usize>W << 2), tileRowCount, W >> 2);
+      value_backward(w, dOutputRows, dValues + inTiles(row0, <usize>W << 2), tileRowCount, W >> 2);
       slope_backward(tileRowCount);
-      const k = tileRows + row * (<usize>P << 2), dk = dKeys + row * (<usize>P << 2);
+      const k = tileRows + inTiles(row0, <usize>P << 2), dk = dKeys + inTiles(row0, <usize>P << 2);
       if (sphere) sphere_backward(p, signs, laneColumns, k, dLanes, dk, tileRowCount, P >> 2);
       else point_backward(p, laneColumns, k, dLanes, dk, tileRowCount, P >> 2);
-      if (bad || bias) mark(row0, end, bias != 0);
+      if (bad || bias) mark(bias != 0);
     }
     const first = (queryRow + <usize>i0) * (<usize>D << 2);
     finish_points(laneColumns, dLanes, laneNorms, rows, ROW << 2, pointer(Field.DQ) + first);
@@ -187,8 +193,8 @@ function seen(r: i32, flag: i32): bool {
 }
 
 /** Marks the keys that bad queries see, and with `columns` the queries that see a key whose G is NaN. */
-function mark(row0: i32, end: i32, columns: bool): void {
-  for (let j = row0; j < end; j++) {
+function mark(columns: bool): void {
+  for (let j = row0; j < rowEnd; j++) {
     const r = j - row0;
     let flag = (seen(r, BAD_WEIGHTS) ? 1 : 0) | (seen(r, BAD_SLOPES) ? 2 : 0);
     if (columns && isNaN(load<f64>(columnGradients + (<usize>j << 3)))) {

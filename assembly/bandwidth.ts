@@ -8,7 +8,7 @@
 import { ROW } from "./distance";
 import { pack_groups, pack_lanes } from "./forward";
 import { BLOCK, Field, TILE, bind, field, keep, keyLength, pointer, poison, queryLength, unbind, z } from "./state";
-import { begin_block, constants, masked, tile_forward } from "./tile";
+import { begin_block, constants, masked, row0, rowEnd, tile_forward } from "./tile";
 
 const MEAN: i32 = -1;
 let sumOfAll: f64 = 0;
@@ -23,11 +23,10 @@ function pass(shift: i32, width: i32, prefix: u32, histogram: usize): void {
     const valid = min(BLOCK, queryLength - i0);
     pack_lanes(i0, valid, true, 0);
     begin_block(i0, valid, true);
-    for (let row0 = 0; row0 < keyLength; row0 += TILE) {
-      const end = min(row0 + TILE, keyLength);
-      if (!tile_forward(i0, valid, row0, end, true, 0, 0, 0)) continue;
+    for (let first = 0; first < keyLength; first += TILE) {
+      if (!tile_forward(i0, valid, first, keyLength, true, 0, 0, 0)) continue;
       let sum: f64 = 0;
-      for (let r = 0; r < end - row0; r++) {
+      for (let r = 0; r < rowEnd - row0; r++) {
         for (let lane = 0; lane < valid; lane++) {
           const at = <usize>r * ROW + (<usize>lane << 2);
           if (masked && !load<i32>(keep + at)) continue;

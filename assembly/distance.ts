@@ -85,13 +85,13 @@ function euclid(q: usize, k: usize, z: usize, groups: i32, dim: i32, scale: v128
 }
 
 /** Writes z and returns the largest of each lane. */
-export function distance_forward(q: usize, k: usize, z: usize, groups: i32, dim: i32, zs: f32): v128 {
-  return euclid(q, k, z, groups, dim, f32x4.splat(zs), false);
+export function distance_forward(q: usize, k: usize, z: usize, groups: i32, dim: i32, zs: f64): v128 {
+  return euclid(q, k, z, groups, dim, f32x4.splat(<f32>zs), false);
 }
 
 /** Writes z^2. */
-export function squared_distance_forward(q: usize, k: usize, z: usize, groups: i32, dim: i32, zs: f32): void {
-  euclid(q, k, z, groups, dim, f32x4.splat(zs * zs), true);
+export function squared_distance_forward(q: usize, k: usize, z: usize, groups: i32, dim: i32, zs: f64): void {
+  euclid(q, k, z, groups, dim, f32x4.splat(<f32>(zs * zs)), true);
 }
 
 import { madd } from "./math/madd";

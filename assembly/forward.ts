@@ -11,7 +11,7 @@ import { ROW } from "./distance";
 import { exp } from "./math/exp";
 import { log } from "./math/log";
 import {
-  KEY_SIDE, QUERY_SIDE, lanes_of_rows, pack_columns, pack_points, stage_points, transpose,
+  KEY_SIDE, QUERY_SIDE, inTiles, lanes_of_rows, pack_columns, pack_points, stage_points, transpose,
 } from "./pack";
 import { weight_forward } from "./score";
 import {
@@ -19,7 +19,7 @@ import {
   laneRows, lanes, outputs, pointer, poison, queryLength, queryRow, reference, s, stage, sum, table,
   top, unbind, w,
 } from "./state";
-import { UNSEEN, begin_block, constants, flags, masked, tileRowCount, tile_forward } from "./tile";
+import { UNSEEN, begin_block, constants, flags, masked, row0, rowEnd, tileRowCount, tile_forward } from "./tile";
 import { value_forward } from "./value";
 
 const NAN: i32 = 0x7fc00000;
@@ -44,19 +44,18 @@ function raise(values: bool): void {
 }
 
 /** Sums, and with `values` outputs, of one block of lanes over all rows of the other side. */
-export function block_forward(lane0: i32, valid: i32, rowEnd: i32, laneIsQuery: bool, bias: usize, values: bool): void {
+export function block_forward(lane0: i32, valid: i32, limit: i32, laneIsQuery: bool, bias: usize, values: bool): void {
   for (let lane: usize = 0; lane < ROW; lane += 16) {
     v128.store(reference + lane, f32x4.splat(UNSEEN));
     v128.store(sum + lane, f32x4.splat(0));
   }
   if (values) memory.fill(outputs, 0, <usize>W * ROW);
   begin_block(lane0, valid, laneIsQuery);
-  for (let row0 = 0; row0 < rowEnd; row0 += TILE) {
-    const end = min(row0 + TILE, rowEnd);
-    if (!tile_forward(lane0, valid, row0, end, laneIsQuery, bias, <f32>degree, 0)) continue;
+  for (let first = 0; first < limit; first += TILE) {
+    if (!tile_forward(lane0, valid, first, limit, laneIsQuery, bias, <f32>degree, 0)) continue;
     raise(values);
     weight_forward(table, s, w, reference, sum, tileRowCount);
-    if (values) value_forward(w, columns + <usize>row0 * (<usize>W << 2), outputs, tileRowCount, W >> 2);
+    if (values) value_forward(w, columns + inTiles(row0, <usize>W << 2), outputs, tileRowCount, W >> 2);
   }
 }
 
@@ -144,10 +143,10 @@ function write_levels(to: usize, rows: i32, valid: i32): void {
 function write_rows(to: usize, rows: i32, valid: i32): void {
   const bytes = <usize>V << 2;
   for (let half: usize = 0; half < 8; half++) {
-    const row0 = <i32>half * 4;
-    if (row0 >= rows) return;
+    const lane0 = <i32>half * 4;
+    if (lane0 >= rows) return;
     const l = v128.load(sum + (half << 4));
-    const limit = i32x4.lt_s(i32x4.add(i32x4.splat(row0), i32x4(0, 1, 2, 3)), i32x4.splat(valid));
+    const limit = i32x4.lt_s(i32x4.add(i32x4.splat(lane0), i32x4(0, 1, 2, 3)), i32x4.splat(valid));
     const inverse = v128.and(f32x4.div(f32x4.splat(1), l), v128.and(f32x4.gt(l, f32x4.splat(0)), limit));
     const bad = v128.load(poison + (half << 4));
     const nan = v128.and(i32x4.ne(bad, i32x4.splat(0)), i32x4.splat(NAN));
@@ -157,8 +156,8 @@ function write_rows(to: usize, rows: i32, valid: i32): void {
         const x = f32x4.mul(v128.load(o + (i << 5)), inverse);
         v128.store(stage + (i << 4), v128.or(x, nan));
       }
-      const row = to + <usize>row0 * bytes + (<usize>c << 2);
-      scatter(row, bytes, min(4, rows - row0), min(4, V - c));
+      const row = to + <usize>lane0 * bytes + (<usize>c << 2);
+      scatter(row, bytes, min(4, rows - lane0), min(4, V - c));
       o += 128;
     }
   }
@@ -186,10 +185,9 @@ export function weights_unit(b: i32, h: i32, from: i32, to: i32): void {
     memory.fill(out, 0, <usize>rows * (<usize>M << 2));
     pack_lanes(i0, valid, true, 0);
     block_forward(i0, valid, keyLength, true, column_sums(), false);
-    for (let row0 = 0; row0 < keyLength; row0 += TILE) {
-      const end = min(row0 + TILE, keyLength);
-      if (!tile_forward(i0, valid, row0, end, true, column_sums(), <f32>degree, 0)) continue;
-      write_weights(out + (<usize>row0 << 2), valid, end - row0);
+    for (let first = 0; first < keyLength; first += TILE) {
+      if (!tile_forward(i0, valid, first, keyLength, true, column_sums(), <f32>degree, 0)) continue;
+      write_weights(out + (<usize>row0 << 2), valid, rowEnd - row0);
     }
     out += <usize>rows * (<usize>M << 2);
   }
@@ -199,8 +197,8 @@ export function weights_unit(b: i32, h: i32, from: i32, to: i32): void {
 function write_weights(to: usize, valid: i32, keys: i32): void {
   const bytes = <usize>M << 2;
   for (let half: usize = 0; half < 8; half++) {
-    const row0 = <i32>half * 4;
-    if (row0 >= valid) return;
+    const lane0 = <i32>half * 4;
+    if (lane0 >= valid) return;
     const lane = half << 4;
     const r = v128.load(reference + lane), l = v128.load(sum + lane);
     const nan = v128.and(i32x4.ne(v128.load(poison + lane), i32x4.splat(0)), i32x4.splat(NAN));
@@ -212,7 +210,7 @@ function write_weights(to: usize, valid: i32, keys: i32): void {
         x = v128.and(v128.or(x, nan), kept);
         v128.store(stage + (i << 4), x);
       }
-      scatter(to + <usize>row0 * bytes + (<usize>j << 2), bytes, min(4, valid - row0), min(4, keys - j));
+      scatter(to + <usize>lane0 * bytes + (<usize>j << 2), bytes, min(4, valid - lane0), min(4, keys - j));
     }
   }
 }

@@ -80,7 +80,7 @@ export function degree_backward(rows: i32, a: f64, bias: usize, sums: usize, kee
 @inline
 function slopes(rows: i32, onSphere: bool, gaussian: bool): void {
   const one = f32x4.splat(1), zero = f32x4.splat(0);
-  const scale = f32x4.splat(<f32>(gaussian ? -2 * <f64>zs * <f64>zs : -exponent * <f64>zs * (onSphere ? 1 : <f64>zs)));
+  const scale = f32x4.splat(<f32>(gaussian ? -2 * zs * zs : -exponent * zs * (onSphere ? 1 : zs)));
   const end = <usize>rows << 7;
   let order = zero, length = zero;
   for (let at: usize = 0; at < end; at += 16) {
@@ -104,7 +104,7 @@ function slopes(rows: i32, onSphere: bool, gaussian: bool): void {
       const code = v128.load(signs + at);
       const y = f32x4.mul(f32x4.abs(code), f32x4.splat(0.25));
       const sine = f32x4.mul(f32x4.splat(2), f32x4.sqrt(f32x4.mul(y, f32x4.sub(one, y))));
-      if (gaussian) c = f32x4.mul(c, f32x4.div(f32x4.sqrt(x), f32x4.splat(zs)));
+      if (gaussian) c = f32x4.mul(c, f32x4.div(f32x4.sqrt(x), f32x4.splat(<f32>zs)));
       c = v128.and(f32x4.div(c, sine), f32x4.gt(sine, zero));
       v128.store(signs + at, v128.or(one, v128.and(code, i32x4.splat(0x80000000))));
     }

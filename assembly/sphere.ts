@@ -89,8 +89,8 @@ export function chord_forward(q: usize, k: usize, z: usize, groups: i32, dim: i3
 }
 
 /** Replaces the coded squares by z, or z^2, and returns the largest of each lane. `copy` is 0 or receives the coded squares. */
-export function angle_forward(t: usize, z: usize, keys: i32, zs: f32, gauss: bool, copy: usize): v128 {
-  const scale = f32x4.splat(zs);
+export function angle_forward(t: usize, z: usize, keys: i32, zs: f64, gauss: bool, copy: usize): v128 {
+  const scale = f32x4.splat(<f32>zs);
   let largest = f32x4.splat(0);
   const end = z + <usize>keys * ROW;
   const offset = copy - z;

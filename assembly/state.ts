@@ -86,9 +86,9 @@ export let keyLength: i32 = 0;
 export let sphere: bool = false;
 export let gauss: bool = false;
 export let threshold: bool = false;
-export let zs: f32 = 0;
+export let zs: f64 = 0;
 export let exponent: f64 = 0;
-export let largestZ: f32 = 0;
+export let largestZ: f64 = 0;
 export let degree: f64 = 0;
 /** First row of this (b, h) in tensors of shape [B, H, N, ...], and of its key head in [B, K, M, ...]. */
 export let queryRow: usize = 0;
@@ -268,9 +268,9 @@ export function bind(b: i32, h: i32): void {
   queryLength = load<i32>(pointer(Field.QUERY_LENGTHS) + (<usize>b << 2));
   keyLength = load<i32>(pointer(Field.KEY_LENGTHS) + (<usize>b << 2));
   const record = pointer(Field.HEAD_RECORDS) + (<usize>b * <usize>heads + <usize>h) * Head.BYTES;
-  zs = <f32>load<f64>(record, Head.ZS << 3);
+  zs = load<f64>(record, Head.ZS << 3);
   exponent = load<f64>(record, Head.EXPONENT << 3);
-  largestZ = <f32>load<f64>(record, Head.THRESHOLD << 3);
+  largestZ = load<f64>(record, Head.THRESHOLD << 3);
   gauss = load<f64>(record, Head.GAUSS << 3) != 0;
   degree = load<f64>(record, Head.DEGREE << 3);
 }

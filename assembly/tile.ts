@@ -14,15 +14,17 @@ import { FULL, PARTIAL, SKIP, build_keep, classify } from "./masks";
 import { MASKED, score_forward } from "./score";
 import { angle_forward, chord_forward } from "./sphere";
 import {
-  BLOCK, E, Field, N, exempt, exponent, field, gauss, groups, head, keep, keyLength, keyRow, lanes, largestZ, batch, pointer,
+  BLOCK, E, Field, TILE, exempt, exponent, field, gauss, groups, head, keep, keyLength, keyRow, lanes, largestZ, batch, pointer,
   poison, queryLength, queryRow, roundUp, s, sphere, table, threshold, top, z, zs,
 } from "./state";
 
 /** Reference of a lane that has seen no unmasked pair: below any score, above MASKED. */
 export const UNSEEN: f32 = -1.5e38;
 
-/** Whether the tile at hand has a mask in `keep`, and how many rows it has, a multiple of 4. */
+/** Whether the tile at hand has a mask in `keep`, its rows [row0, rowEnd), and how many that is as a multiple of 4. */
 export let masked: bool = false;
+export let row0: i32 = 0;
+export let rowEnd: i32 = 0;
 export let tileRowCount: i32 = 0;
 
 /** Tables of the head at hand. */
@@ -52,12 +54,15 @@ export function begin_block(lane0: i32, valid: i32, laneIsQuery: bool): void {
 }
 
 /**
- * Scores of lanes [lane0, lane0 + lane count) against rows from `row0` to at most `rowEnd`. False when the tile is skipped.
- * `bias` is 0 or the column sums of the head's keys, times `a`.
+ * Scores of lanes [lane0, lane0 + valid) against those of the 64 rows from `first`, and below `limit`, that they can see. False
+ * when that is none. `bias` is 0 or the column sums of the head's keys, `a` their factor; `codes` as in `angle_forward`.
  */
 export function tile_forward(
-  lane0: i32, valid: i32, row0: i32, rowEnd: i32, laneIsQuery: bool, bias: usize, a: f32, codes: usize,
+  lane0: i32, valid: i32, first: i32, limit: i32, laneIsQuery: bool, bias: usize, a: f32, codes: usize,
 ): bool {
+  row0 = first;
+  rowEnd = min(first + TILE, limit);
+  if (laneIsQuery) clip(lane0, valid);
   const kind = laneIsQuery
     ? classify(lane0, lane0 + valid, row0, rowEnd)
     : classify(row0, rowEnd, lane0, lane0 + valid);
@@ -83,9 +88,20 @@ export function tile_forward(
   return true;
 }
 
+/** Leaves out the keys at the ends of the tile that no query of the block can see; what is left starts at a multiple of 4. */
+function clip(i0: i32, valid: i32): void {
+  if (field(Field.IGNORE_MASKS)) return;
+  const p0 = i0 + keyLength - queryLength, p1 = p0 + valid - 1;
+  if (field(Field.CAUSAL)) rowEnd = min(rowEnd, p1 + 1);
+  const window = field(Field.WINDOW), g = field(Field.GLOBAL_TOKENS);
+  if (window < 0 || (p0 < g && p1 >= 0)) return;
+  rowEnd = min(rowEnd, max(p1 + window + 1, g));
+  if (row0 >= g) row0 = max(row0, (p0 - window) & -4);
+}
+
 /** keep = keep and z < tau, except where a bad row on either side makes the distance meaningless. */
 function apply_threshold(row0: i32, rows: i32, laneIsQuery: bool): void {
-  const limit = f32x4.splat(gauss ? largestZ * largestZ : largestZ);
+  const limit = f32x4.splat(<f32>(gauss ? largestZ * largestZ : largestZ));
   const bad = flags(!laneIsQuery);
   for (let r = 0; r < rows; r++) {
     if (bad && load<u8>(bad + row0 + r) & 1) continue;

@@ -70,7 +70,9 @@ export class Call {
       this.#set(field.maskQuery, plan.mask.queryStride);
     }
     this.#set(field.causal, Number(plan.causal));
-    this.#set(field.window, plan.window);
+    // No two positions are further apart, and sums of positions and windows stay small.
+    this.#set(field.window, Math.min(plan.window, plan.queries + plan.keys));
+
     this.#set(field.globalTokens, plan.globalTokens);
     this.#set(field.excludeSelf, Number(plan.excludeSelf));
     this.#set(field.threshold, Number(plan.distanceThreshold !== Number.POSITIVE_INFINITY));
