@@ -23,7 +23,7 @@ const shared = { absWorkingDir: root, bundle: true, format: "esm", target: "es20
 
 const library = build({
   ...shared,
-  entryPoints: { index: "src/index.ts", reference: "reference/index.ts" },
+  entryPoints: { index: "src/index.ts", wasm: "src/wasm.ts", reference: "reference/index.ts" },
   outdir: "dist",
   chunkNames: "chunks/[name]-[hash]",
   splitting: true,

@@ -1,14 +1,12 @@
 /**
- * `createAttention`: one object, one device, the same three calls on each. What this file does for every backend:
- * check the arguments, resolve the options into a plan, read the inputs before a promise is handed out, let overlapping
+ * `Attention`: one object, one device, the same three calls on each. What this file does for every backend: check the
+ * arguments, resolve the options into a plan, read the inputs before a promise is handed out, let overlapping
  * calls wait for each other, put results where the caller wants them, and refuse to work after `dispose`.
  */
 
-import { oneOf, record } from "../reference/check.js";
+import { record } from "../reference/check.js";
 import type { Backend, Tensors } from "./backends/backend.js";
-import { createReferenceBackend } from "./backends/reference.js";
-import { createWasmBackend } from "./backends/wasm/index.js";
-import { BackendUnavailableError, FractionalAttentionError } from "./errors.js";
+import { FractionalAttentionError } from "./errors.js";
 import { makePlan, type Plan, sizesOf, type TensorLengths, tensorLengths } from "./plan.js";
 import type {
   AttentionInputs,
@@ -18,59 +16,11 @@ import type {
   DeviceName,
   Floats,
   ForwardResult,
+  OutputArrays,
   RejectedDevice,
   WeightsInputs,
 } from "./types.js";
 import { checkOptions, checkOut, checkShape, checkTensor } from "./validate.js";
-
-/** Options of `createAttention`. */
-export interface CreateAttentionOptions<D extends DeviceName | "auto" = DeviceName | "auto"> {
-  /** Which device, or `"auto"` for the fastest that runs here. Default `"auto"`. */
-  device?: D;
-}
-
-/** What a device answers in: float64 on the reference, float32 elsewhere. */
-export type ResultArray<D extends DeviceName | "auto"> = D extends "reference"
-  ? Float64Array
-  : D extends "auto"
-    ? Floats
-    : Float32Array;
-
-const optionNames = ["device"] satisfies (keyof CreateAttentionOptions)[];
-
-/** Devices in the order in which `"auto"` tries them. */
-const devices: readonly DeviceName[] = ["webgpu", "wasm", "reference"];
-
-async function openBackend(device: DeviceName, _options: CreateAttentionOptions): Promise<Backend> {
-  if (device === "reference") return createReferenceBackend();
-  if (device === "wasm") return createWasmBackend();
-  throw new FractionalAttentionError("this version of the package does not have this device");
-}
-
-/**
- * Opens a device for fractional neural attention.
- *
- * @param options `device`: `"reference"` (float64, the oracle), or `"auto"`
- * @returns the open device; `device` says which one it is, `rejected` which others were tried and why they were not taken
- * @throws InvalidArgumentError for an unknown device
- * @throws BackendUnavailableError when the device that was asked for, or every device, cannot run here
- */
-export async function createAttention<D extends DeviceName | "auto" = "auto">(
-  options: CreateAttentionOptions<D> = {},
-): Promise<Attention<ResultArray<D>>> {
-  record("options", options, optionNames);
-  const { device: given = "auto" } = options;
-  const wanted = oneOf<DeviceName | "auto">("device", given, ["auto", ...devices]);
-  const rejected: RejectedDevice[] = [];
-  for (const device of wanted === "auto" ? devices : [wanted]) {
-    try {
-      return new Attention(await openBackend(device, options), rejected);
-    } catch (error) {
-      rejected.push({ device, reason: error instanceof Error ? error.message : String(error) });
-    }
-  }
-  throw new BackendUnavailableError(rejected);
-}
 
 /** A call whose arguments are checked: the plan, the arrays that the backend may keep, and where results go. */
 interface Call {
@@ -107,7 +57,7 @@ export class Attention<R extends Floats = Floats> {
    */
   async forward(inputs: AttentionInputs, options: AttentionOptions = {}): Promise<ForwardResult<R>> {
     const call = this.#check(inputs, options);
-    checkOut(options.out, forwardOut(call.lengths), this.#backend.arrays[0], [inputs.q, inputs.k, inputs.v]);
+    this.#checkOut(options, call, ["output", "logSumExp"], [inputs.q, inputs.k, inputs.v]);
     const tensors = copyTensors(call.tensors);
     const result = await this.#enqueue(() => this.#backend.forward(call.plan, tensors, call.signal), call.signal);
     return deliver(result, options.out) as ForwardResult<R>;
@@ -147,7 +97,7 @@ export class Attention<R extends Floats = Floats> {
    */
   async weights(inputs: WeightsInputs, options: AttentionOptions = {}): Promise<R> {
     const call = this.#check(inputs, options, false);
-    checkOut(options.out, { weights: call.lengths.weights }, this.#backend.arrays[0], [inputs.q, inputs.k, inputs.v]);
+    this.#checkOut(options, call, ["weights"], [inputs.q, inputs.k, inputs.v]);
     const tensors = copyTensors(call.tensors);
     const run = () => this.#backend.weights(call.plan, tensors, call.signal);
     const weights = await this.#enqueue(run, call.signal);
@@ -158,7 +108,7 @@ export class Attention<R extends Floats = Floats> {
   forwardSync(inputs: AttentionInputs, options: AttentionOptions = {}): ForwardResult<R> {
     const run = this.#sync("forwardSync");
     const call = this.#check(inputs, options);
-    checkOut(options.out, forwardOut(call.lengths), this.#backend.arrays[0], [inputs.q, inputs.k, inputs.v]);
+    this.#checkOut(options, call, ["output", "logSumExp"], [inputs.q, inputs.k, inputs.v]);
     return deliver(run(call.plan, call.tensors), options.out) as ForwardResult<R>;
   }
 
@@ -174,7 +124,7 @@ export class Attention<R extends Floats = Floats> {
   weightsSync(inputs: WeightsInputs, options: AttentionOptions = {}): R {
     const run = this.#sync("weightsSync");
     const call = this.#check(inputs, options, false);
-    checkOut(options.out, { weights: call.lengths.weights }, this.#backend.arrays[0], [inputs.q, inputs.k, inputs.v]);
+    this.#checkOut(options, call, ["weights"], [inputs.q, inputs.k, inputs.v]);
     return deliver({ weights: run(call.plan, call.tensors) }, options.out).weights as R;
   }
 
@@ -226,9 +176,12 @@ export class Attention<R extends Floats = Floats> {
     checkTensor("output", saved.output, lengths.output, arrays, "[batch, heads, queries, valueDim]");
     checkTensor("logSumExp", saved.logSumExp, lengths.logSumExp, arrays, "[batch, heads, queries]");
     checkTensor("dOutput", saved.dOutput, lengths.output, arrays, "[batch, heads, queries, valueDim]");
-    const expected = { dq: lengths.q, dk: lengths.k, dv: lengths.v, dAlpha: lengths.perHead, dKappa: lengths.perHead };
     const read = [inputs.q, inputs.k, inputs.v, saved.output, saved.logSumExp, saved.dOutput];
-    checkOut(options.out, expected, arrays[0], read);
+    this.#checkOut(options, call, ["dq", "dk", "dv", "dAlpha", "dKappa"], read);
+  }
+
+  #checkOut(options: AttentionOptions, call: Call, results: readonly string[], read: (Floats | undefined)[]): void {
+    checkOut(options.out, outLengths(call.lengths), results, this.#backend.arrays[0], read);
   }
 
   /** Runs after the calls before it, however those end. */
@@ -244,8 +197,18 @@ export class Attention<R extends Floats = Floats> {
   }
 }
 
-function forwardOut(lengths: TensorLengths): Record<string, number> {
-  return { output: lengths.output, logSumExp: lengths.logSumExp };
+/** Every array that `out` may hold. One `out` may serve several calls; each looks at what it produces. */
+function outLengths(lengths: TensorLengths): Record<keyof OutputArrays, number> {
+  return {
+    output: lengths.output,
+    logSumExp: lengths.logSumExp,
+    weights: lengths.weights,
+    dq: lengths.q,
+    dk: lengths.k,
+    dv: lengths.v,
+    dAlpha: lengths.perHead,
+    dKappa: lengths.perHead,
+  };
 }
 
 function copyTensors({ q, k, v }: Tensors): Tensors {

@@ -3,7 +3,9 @@
  * key, heavy-tailed for alpha < 2 and Gaussian at alpha = 2. Start with `createAttention`.
  */
 
-export { Attention, type CreateAttentionOptions, createAttention, type ResultArray } from "./attention.js";
+export { Attention } from "./attention.js";
+export type { WasmOptions, WasmSource } from "./backends/wasm/index.js";
+export { type CreateAttentionOptions, createAttention, type ResultArray } from "./create.js";
 export {
   BackendUnavailableError,
   DeviceLostError,

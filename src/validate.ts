@@ -4,7 +4,7 @@
  */
 
 import { flag, integer, nonNegative, notNaN, oneOf, positive, record } from "../reference/check.js";
-import { InvalidArgumentError } from "./errors.js";
+import { describe, InvalidArgumentError } from "./errors.js";
 import { maskShapes } from "./plan.js";
 import type { AttentionOptions, AttentionShape, Floats, PerHead } from "./types.js";
 
@@ -142,7 +142,8 @@ function checkMask(mask: unknown, shape: AttentionShape): void {
     Array.isArray(given) &&
     given.length === 4 &&
     extents.every((extent, axis) => given[axis] === extent || (given[axis] === 1 && axis < 3));
-  if (!fits) throw new InvalidArgumentError("mask.shape", layout, Array.isArray(given) ? `[${given}]` : given);
+  if (!fits)
+    throw new InvalidArgumentError("mask.shape", layout, Array.isArray(given) ? `[${given.map(describe)}]` : given);
   const length = given.reduce((product: number, extent: number) => product * extent, 1);
   if (!(data instanceof Uint8Array) || data.length !== length) {
     throw new InvalidArgumentError("mask.data", `a Uint8Array of length ${length}`, data);
@@ -150,21 +151,25 @@ function checkMask(mask: unknown, shape: AttentionShape): void {
 }
 
 /**
- * The caller's result arrays: right type and length, and overlapping neither the inputs nor each other, so that a
- * result never destroys what a later pass reads.
+ * The caller's result arrays: known names, right type and length; those that the call produces overlap neither what it
+ * reads nor each other, so that a result never destroys what a later pass needs.
+ * @param lengths of every array that `out` may hold
+ * @param results names of those that this call produces
  */
 export function checkOut(
   out: unknown,
-  expected: Readonly<Record<string, number>>,
+  lengths: Readonly<Record<string, number>>,
+  results: readonly string[],
   type: FloatsConstructor,
   inputs: readonly (Floats | undefined)[],
 ): void {
   if (out === undefined) return;
-  record("out", out, Object.keys(expected));
+  record("out", out, Object.keys(lengths));
   const taken: { name: string; array: Floats }[] = [];
   for (const [name, array] of Object.entries(out as object)) {
     if (array === undefined) continue;
-    checkTensor(`out.${name}`, array, expected[name], [type], "exactly");
+    checkTensor(`out.${name}`, array, lengths[name], [type], "exactly");
+    if (!results.includes(name)) continue;
     if (inputs.some((input) => input !== undefined && overlap(input, array))) {
       throw new InvalidArgumentError(`out.${name}`, "an array that does not overlap the inputs", array);
     }

@@ -43,6 +43,39 @@ describe("createAttention", () => {
     for (const { device, reason } of automatic.rejected) expect(`${device}: ${reason}`).toMatch(/^web|^wasm/);
   });
 
+  test("the wasm device answers in float32, and refuses float64 by name", async () => {
+    const wasm = await createAttention({ device: "wasm" });
+    const call = inputs();
+    await expect(wasm.forward(call)).rejects.toThrow(
+      /^q: expected a Float32Array of length 48 .*, got Float64Array of length 48$/,
+    );
+    const narrow = {
+      ...call,
+      q: Float32Array.from(call.q),
+      k: Float32Array.from(call.k),
+      v: Float32Array.from(call.v),
+    };
+    const { output } = await wasm.forward(narrow, { alpha: 1.4 });
+    expect(output).toBeInstanceOf(Float32Array);
+    const truth = await attention.forward(narrow, { alpha: 1.4 });
+    // A few hundred roundings of numbers of order 1.
+    output.forEach((o, e) => {
+      expect(Math.abs(o - truth.output[e])).toBeLessThan(256 * 2 ** -24);
+    });
+    wasm.dispose();
+    wasm.dispose();
+    await expect(wasm.forward(narrow)).rejects.toThrow(/disposed/);
+  });
+
+  test("one out may serve forward and backward, each looking at what it produces", async () => {
+    const call = inputs();
+    const out = { output: new Float64Array(32), dq: new Float64Array(48) };
+    const result = await attention.forward(call, { out });
+    const { dq } = await attention.backward(call, { out }, { ...result, dOutput: result.output });
+    expect([result.output, dq]).toEqual([out.output, out.dq]);
+    expect(dq).toBe(out.dq);
+  });
+
   test("refuses an unknown device by name, and one that cannot run with the reason", async () => {
     await expect(createAttention({ device: "tpu" as "wasm" })).rejects.toThrow(
       /^device: expected .*"wasm".*, got "tpu"$/,

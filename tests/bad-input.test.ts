@@ -5,8 +5,13 @@
 
 import { describe, expect, test } from "vitest";
 import * as reference from "../reference/index.js";
+import * as fractionalAttention from "../src/index.js";
+import { attentionRows } from "./bad-input/attention-rows.js";
 import { referenceRows } from "./bad-input/reference-rows.js";
 import { expectComplete, fuzz, type Row, walk } from "./bad-input/walk.js";
+
+const attention = await fractionalAttention.createAttention({ device: "reference" });
+const packageRows = attentionRows(attention);
 
 const isClass = (value: unknown) => typeof value === "function" && /^class\b/.test(String(value));
 
@@ -16,15 +21,33 @@ const functionsOf = (module: object): string[] =>
     .filter(([, value]) => typeof value === "function" && !isClass(value))
     .map(([name]) => name);
 
-describe("the reference", () => {
-  test("every exported function has its row", () => {
-    const rows = new Set(referenceRows.map((row) => row.name));
-    expect(functionsOf(reference).filter((name) => !rows.has(name))).toEqual([]);
+const missing = (names: readonly string[], rows: readonly Row[]) =>
+  names.filter((name) => !rows.some((row) => row.name === name));
+
+describe("the table is complete", () => {
+  test("every function that the reference exports has its row", () => {
+    expect(missing(functionsOf(reference), referenceRows)).toEqual([]);
+  });
+
+  test("every function that the package exports, and every call of an attention object, has its row", () => {
+    expect(missing(functionsOf(fractionalAttention), packageRows)).toEqual([]);
+    const calls = Object.getOwnPropertyNames(fractionalAttention.Attention.prototype).filter(
+      (name) => name !== "constructor" && name !== "dispose",
+    );
+    expect(missing(calls, packageRows)).toEqual([]);
+  });
+
+  test("classes are errors, and what createAttention returns", () => {
+    const classes = Object.values({ ...reference, ...fractionalAttention }).filter(isClass) as { prototype: unknown }[];
+    expect(classes.filter((c) => !(c.prototype instanceof Error))).toEqual([fractionalAttention.Attention]);
   });
 });
 
-describe.each(referenceRows.map((row): [string, Row] => [row.name, row]))("%s", (_, row) => {
-  test("every argument and every option is in the table", () => expectComplete(row));
+describe.each([...packageRows, ...referenceRows].map((row): [string, Row] => [row.name, row]))("%s", (_, row) => {
+  // Rows about one argument alone stand beside the full row of the same name.
+  if (row.arguments.length > 1) {
+    test("every argument and every option is in the table", () => expectComplete(row));
+  }
   test("wrong values are refused by name", () => walk(row));
   test("random values are refused or in the domain", () => fuzz(row, 2026, 60));
 });

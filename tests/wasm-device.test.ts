@@ -1,11 +1,20 @@
 /** The wasm device through the public face: agreement with the reference, masks, bad numbers, memory, threads, endings. */
 
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { build } from "esbuild";
 import { afterAll, describe, expect, test } from "vitest";
 import { createRandom } from "../reference/random.js";
 import { Attention } from "../src/attention.js";
 import { createReferenceBackend } from "../src/backends/reference.js";
 import { createWasmBackend } from "../src/backends/wasm/index.js";
+import { type Engine, instantiate } from "../src/backends/wasm/module.js";
+import { isBetter } from "../src/backends/wasm/relaxed.js";
 import { makePlan } from "../src/plan.js";
 import type { AttentionInputs, AttentionOptions, BackwardResult, Floats } from "../src/types.js";
 import { inputKinds, randomProblem } from "../src/verify/battery.js";
@@ -315,6 +324,58 @@ describe("where the module comes from", () => {
   });
 });
 
+describe("the relaxed build", () => {
+  test("is taken only where it runs, is right and is faster, and then is within the same bounds", async () => {
+    const backend = await createWasmBackend({ relaxed: true });
+    const bytes = await readFile(new URL("../build/wasm/attention.relaxed.wasm", import.meta.url));
+    if (!WebAssembly.validate(bytes)) {
+      expect(backend.build).toBe("plain");
+      expect(backend.forwardSync(makePlan(inputsOf({}), {}), inputsOf({}))).toEqual(device.forwardSync(inputsOf({})));
+      return;
+    }
+    expect(["plain", "relaxed"]).toContain(backend.build);
+    const relaxed = new Attention(await createWasmBackend({ wasm: bytes }));
+    const random = createRandom(77);
+    for (let c = 0; c < 60; c++) {
+      const problem = randomProblem(random, inputKinds[c % inputKinds.length], true, 80);
+      for (const check of await judgeFloat32(relaxed, problem, `relaxed ${c}`)) {
+        expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
+      }
+    }
+  });
+
+  test("a build that is wrong, or no faster, is not taken", async () => {
+    const open = (bytes: Uint8Array<ArrayBuffer>) =>
+      instantiate(new WebAssembly.Module(bytes), new WebAssembly.Memory({ initial: 1, maximum: 65536 }));
+    const bytes = new Uint8Array(readFileSync(new URL("../build/wasm/attention.wasm", import.meta.url)));
+    const plain = open(bytes);
+    const doubling: Engine = {
+      ...plain,
+      kernels: {
+        ...plain.kernels,
+        forward_unit(b, h, from, to) {
+          plain.kernels.forward_unit(b, h, from, to);
+          new Float32Array(plain.memory.buffer).forEach((x, e, all) => {
+            all[e] = 2 * x;
+          });
+        },
+      },
+    };
+    expect(isBetter(plain, doubling)).toBe(false);
+    const slow: Engine = {
+      ...plain,
+      kernels: {
+        ...plain.kernels,
+        forward_unit(b, h, from, to) {
+          for (let n = 0; n < 2; n++) plain.kernels.forward_unit(b, h, from, to);
+        },
+      },
+    };
+    expect(isBetter(plain, slow)).toBe(false);
+    expect(isBetter(slow, plain)).toBe(true);
+  });
+});
+
 describe("threads", () => {
   const variants: AttentionOptions[] = [
     {},
@@ -362,6 +423,26 @@ describe("threads", () => {
     const result = backend.forward(makePlan(inputs, {}), inputs);
     backend.dispose();
     await expect(result).rejects.toThrow(/disposed/);
+  });
+
+  test("a process that forgot to dispose of them still ends", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "wasm-threads-"));
+    const outfile = join(directory, "device.mjs");
+    const entryPoint = fileURLToPath(new URL("../src/backends/wasm/index.ts", import.meta.url));
+    await build({ entryPoints: [entryPoint], bundle: true, format: "esm", platform: "neutral", outfile });
+    const program = `
+      import { createWasmBackend } from ${JSON.stringify(pathToFileURL(outfile).href)};
+      const plan = ${JSON.stringify({ ...makePlan(inputsOf({}), {}), alpha: 0, kappa: 0, radius: 0, keyLengths: 0, queryLengths: 0 })};
+      Object.assign(plan, { alpha: [1.2], kappa: [1], radius: [1], distanceThreshold: Infinity });
+      Object.assign(plan, { keyLengths: Int32Array.of(40), queryLengths: Int32Array.of(40) });
+      const x = new Float32Array(320).fill(1);
+      const backend = await createWasmBackend({ threads: 2 });
+      const { output } = await backend.forward(plan, { q: x, k: x, v: x });
+      console.log(output[319], backend.threads);
+    `;
+    const run = promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], { timeout: 20_000 });
+    expect((await run).stdout).toBe("1 2\n");
+    await rm(directory, { recursive: true });
   });
 
   test("without shared memory they are refused by a typed error", async () => {

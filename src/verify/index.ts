@@ -5,8 +5,9 @@
 
 import { integer, oneOf } from "../../reference/check.js";
 import { createRandom } from "../../reference/random.js";
-import { type Attention, createAttention } from "../attention.js";
+import type { Attention } from "../attention.js";
 import { createReferenceBackend } from "../backends/reference.js";
+import { createAttention } from "../create.js";
 import { BackendUnavailableError, InvalidArgumentError } from "../errors.js";
 import type { DeviceName } from "../types.js";
 import { type InputKind, inputKinds, randomProblem } from "./battery.js";

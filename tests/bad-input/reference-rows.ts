@@ -462,7 +462,13 @@ const multi: Row[] = [
       at("1", record(), "result"),
       at(
         "1.heads",
-        { holds: (heads) => Array.isArray(heads) && heads.length === 2 && heads.every((h) => h?.backward) },
+        {
+          holds: (heads) => Array.isArray(heads) && heads.length === 2,
+          contradicts: [
+            [null, null],
+            [{}, {}],
+          ],
+        },
         "result.heads",
       ),
       at("1.concatenated", floats(4), "result.concatenated"),

@@ -8,7 +8,8 @@
 import { BackendUnavailableError, FractionalAttentionError } from "../../errors.js";
 import { attentionWasm } from "../../generated/attention-wasm.js";
 import type { Backend } from "../backend.js";
-import { compile, type Engine, inflate, instantiate, readSource, type WasmSource } from "./module.js";
+import { compile, type Engine, inflate, instantiate, readSource } from "./module.js";
+import { checkWasmOptions, type WasmOptions } from "./options.js";
 import { Pool, whyNoThreads } from "./pool.js";
 import { probeRelaxed } from "./relaxed.js";
 import { finish, finishUnless } from "./run.js";
@@ -16,16 +17,7 @@ import { backwardSteps, forwardSteps, type Steps, weightsSteps } from "./steps.j
 import { backwardThreaded, forwardThreaded } from "./threaded.js";
 
 export type { WasmSource } from "./module.js";
-
-/** Options of the wasm device; all are optional. */
-export interface WasmBackendOptions {
-  /** The module in place of the inlined one: compiled, its bytes, or where to read it. With threads not a compiled one. */
-  wasm?: WasmSource;
-  /** Threads of the calls that wait. Above 1 they are workers over shared memory. Default 1. */
-  threads?: number;
-  /** Use the relaxed SIMD build where it runs, is right and is faster; ignored when `wasm` is given. Default false. */
-  relaxed?: boolean;
-}
+export type { WasmOptions } from "./options.js";
 
 /** The wasm device, and which of its builds is in use. */
 export interface WasmBackend extends Required<Backend> {
@@ -39,9 +31,11 @@ const pages = 65536;
 
 /**
  * Opens the device.
+ * @throws InvalidArgumentError for an option outside its domain
  * @throws BackendUnavailableError where WebAssembly SIMD, or with threads shared memory or workers, are missing
  */
-export async function createWasmBackend(options: WasmBackendOptions = {}): Promise<WasmBackend> {
+export async function createWasmBackend(options: WasmOptions = {}): Promise<WasmBackend> {
+  checkWasmOptions(options);
   const { threads = 1 } = options;
   const refusal = threads > 1 ? whyNoThreads() : undefined;
   if (refusal !== undefined) throw new BackendUnavailableError([{ device: "wasm", reason: refusal }]);
@@ -53,7 +47,7 @@ export async function createWasmBackend(options: WasmBackendOptions = {}): Promi
 }
 
 async function openModule(
-  options: WasmBackendOptions,
+  options: WasmOptions,
   shared: boolean,
 ): Promise<{ module: WebAssembly.Module; build: WasmBackend["build"] }> {
   try {

@@ -6,6 +6,7 @@
 
 import { FractionalAttentionError } from "../../errors.js";
 import type { Kernels } from "./layout.js";
+import { nodeFiles } from "./node.js";
 
 /** Where a module can come from. */
 export type WasmSource = WebAssembly.Module | BufferSource | Response | URL | string;
@@ -38,10 +39,8 @@ export async function readSource(source: WasmSource): Promise<Uint8Array<ArrayBu
 /** Node's fetch does not read files, and a relative address has no base there. */
 async function readAddress(address: URL | string): Promise<Uint8Array<ArrayBuffer>> {
   const url = address instanceof URL || !URL.canParse(address) ? address : new URL(address);
-  if (url instanceof URL && url.protocol === "file:") {
-    const { readFile } = await import(/* @vite-ignore */ `node:${"fs/promises"}`);
-    return new Uint8Array(await readFile(url));
-  }
+  const files = url instanceof URL && url.protocol === "file:" ? nodeFiles() : undefined;
+  if (files !== undefined) return new Uint8Array(await files.readFile(url));
   const response = await fetch(url);
   if (!response.ok) throw new FractionalAttentionError(`wasm: ${response.url} answered ${response.status}`);
   return new Uint8Array(await response.arrayBuffer());

@@ -5,7 +5,8 @@
  */
 
 import { BackendUnavailableError, FractionalAttentionError } from "../../errors.js";
-import { workerSource } from "./worker-source.js";
+import { nodeWorkerThreads } from "./node.js";
+import { nodeWorkerSource, webWorkerSource } from "./worker-source.js";
 
 /** Names of kernels that take units. */
 export type UnitKernel = "bandwidth_unit" | "column_sums_unit" | "forward_unit" | "backward_part";
@@ -51,7 +52,7 @@ export class Pool {
     try {
       for (let thread = 0; thread < threads; thread++) {
         pool.#channels.push(
-          await openChannel(
+          openChannel(
             (failure) =>
               pool.#answer(failure === "" ? undefined : new FractionalAttentionError(`wasm worker: ${failure}`)),
             (error) => pool.#fail(error),
@@ -137,9 +138,9 @@ export class Pool {
 }
 
 /** A worker of whatever kind there is here. */
-async function openChannel(answer: (failure: string) => void, fail: (error: Error) => void): Promise<Channel> {
+function openChannel(answer: (failure: string) => void, fail: (error: Error) => void): Channel {
   if (typeof Worker === "function") {
-    const url = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
+    const url = URL.createObjectURL(new Blob([webWorkerSource], { type: "text/javascript" }));
     const worker = new Worker(url);
     worker.onmessage = (event) => answer(event.data);
     worker.onerror = (event) =>
@@ -153,8 +154,9 @@ async function openChannel(answer: (failure: string) => void, fail: (error: Erro
       },
     };
   }
-  const threads: typeof import("node:worker_threads") = await import(/* @vite-ignore */ `node:${"worker_threads"}`);
-  const worker = new threads.Worker(workerSource, { eval: true });
+  const threads = nodeWorkerThreads();
+  if (threads === undefined) throw new FractionalAttentionError("there are no workers here");
+  const worker = new threads.Worker(nodeWorkerSource, { eval: true });
   worker.on("message", answer);
   worker.on("error", fail);
   worker.on("exit", () => fail(new FractionalAttentionError("wasm worker: it has ended")));

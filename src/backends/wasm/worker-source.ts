@@ -1,12 +1,11 @@
 /**
- * What a worker of the pool runs, as text, so that no second file has to be found or served. It is plain JavaScript for both
- * Node's workers, where `require` exists, and the browsers'. First message: the module and the shared memory; each later one
- * is a task, whose units the workers take from a common counter until none is left.
+ * What a worker of the pool runs, as text, so that no second file has to be found or served. It is plain JavaScript that is
+ * both a script and a module, as Node decides by its own flags which it takes it for. First message: the module and the
+ * shared memory; each later one is a task, whose units the workers take from a common counter until none is left.
  */
-export const workerSource = `"use strict";
-const port = typeof require === "function" ? require("node:worker_threads").parentPort : self;
+const body = `"use strict";
 let kernels;
-function receive(message) {
+function receive(port, message) {
   try {
     if (message.module) {
       kernels = new WebAssembly.Instance(message.module, { env: { memory: message.memory } }).exports;
@@ -22,6 +21,14 @@ function receive(message) {
     port.postMessage(String((error && error.message) || error));
   }
 }
-if (port.on) port.on("message", receive);
-else port.onmessage = (event) => receive(event.data);
+`;
+
+/** For Node's workers. */
+export const nodeWorkerSource = `${body}
+import("node:worker_threads").then(({ parentPort }) => parentPort.on("message", (message) => receive(parentPort, message)));
+`;
+
+/** For the workers of browsers. */
+export const webWorkerSource = `${body}
+self.onmessage = (event) => receive(self, event.data);
 `;

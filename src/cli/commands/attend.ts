@@ -4,7 +4,7 @@ import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import manifest from "../../../package.json" with { type: "json" };
-import { createAttention } from "../../attention.js";
+import { createAttention } from "../../create.js";
 import { attentionMapFile } from "../../page/attention-map.js";
 import { titleOf } from "../../page/format.js";
 import type { Report } from "../../page/report.js";
