@@ -10,18 +10,16 @@
  * Error: u (D/2 + 2) in the worst case, of the order of u sqrt(D)/4 in practice, as all terms are positive.
  */
 
+import { madd } from "./math/madd";
+
 /** Bytes from one key to the next in a tile of pairs. */
 export const ROW: usize = 128;
 
-// @ts-ignore: decorator
-@inline
-function finish(sum: v128, scale: v128, gauss: bool): v128 {
-  return gauss ? f32x4.mul(sum, scale) : f32x4.mul(f32x4.sqrt(sum), scale);
-}
-
-// @ts-ignore: decorator
-@inline
-function euclid(q: usize, k: usize, z: usize, groups: i32, dim: i32, scale: v128, gauss: bool): v128 {
+/** Writes z, or with `gauss` z^2, and returns the largest z of each lane; 0 with `gauss`. */
+export function distance_forward(
+  q: usize, k: usize, z: usize, groups: i32, dim: i32, zs: f64, gauss: bool,
+): v128 {
+  const scale = f32x4.splat(<f32>(gauss ? zs * zs : zs));
   let largest = f32x4.splat(0);
   const bytes = <usize>dim << 4;
   for (let pair = 0; pair < 4; pair++) {
@@ -55,14 +53,24 @@ function euclid(q: usize, k: usize, z: usize, groups: i32, dim: i32, scale: v128
         query += 32;
         key += 16;
       } while (key != end);
-      a0 = finish(a0, scale, gauss);
-      b0 = finish(b0, scale, gauss);
-      a1 = finish(a1, scale, gauss);
-      b1 = finish(b1, scale, gauss);
-      a2 = finish(a2, scale, gauss);
-      b2 = finish(b2, scale, gauss);
-      a3 = finish(a3, scale, gauss);
-      b3 = finish(b3, scale, gauss);
+      if (!gauss) {
+        a0 = f32x4.sqrt(a0);
+        b0 = f32x4.sqrt(b0);
+        a1 = f32x4.sqrt(a1);
+        b1 = f32x4.sqrt(b1);
+        a2 = f32x4.sqrt(a2);
+        b2 = f32x4.sqrt(b2);
+        a3 = f32x4.sqrt(a3);
+        b3 = f32x4.sqrt(b3);
+      }
+      a0 = f32x4.mul(a0, scale);
+      b0 = f32x4.mul(b0, scale);
+      a1 = f32x4.mul(a1, scale);
+      b1 = f32x4.mul(b1, scale);
+      a2 = f32x4.mul(a2, scale);
+      b2 = f32x4.mul(b2, scale);
+      a3 = f32x4.mul(a3, scale);
+      b3 = f32x4.mul(b3, scale);
       v128.store(out, a0);
       v128.store(out, b0, 16);
       v128.store(out, a1, 128);
@@ -83,15 +91,3 @@ function euclid(q: usize, k: usize, z: usize, groups: i32, dim: i32, scale: v128
   }
   return largest;
 }
-
-/** Writes z and returns the largest of each lane. */
-export function distance_forward(q: usize, k: usize, z: usize, groups: i32, dim: i32, zs: f64): v128 {
-  return euclid(q, k, z, groups, dim, f32x4.splat(<f32>zs), false);
-}
-
-/** Writes z^2. */
-export function squared_distance_forward(q: usize, k: usize, z: usize, groups: i32, dim: i32, zs: f64): void {
-  euclid(q, k, z, groups, dim, f32x4.splat(<f32>(zs * zs)), true);
-}
-
-import { madd } from "./math/madd";

@@ -6,7 +6,7 @@
  * with b_j = a log N_C,j when degree normalisation is on. The same code serves attention (lanes are queries) and column sums
  * (lanes are keys), as the score is symmetric. After it, `z`, `s`, `top` and, where `masked`, `keep` describe the tile.
  */
-import { ROW, distance_forward, squared_distance_forward } from "./distance";
+import { ROW, distance_forward } from "./distance";
 import { asin_constants } from "./math/asin";
 import { exp_constants } from "./math/exp";
 import { log1p_constants } from "./math/log1p";
@@ -76,8 +76,7 @@ export function tile_forward(
   if (sphere) {
     chord_forward(lanes, k, z, tileRowCount >> 2, E);
     largest = angle_forward(table, z, tileRowCount, zs, gauss, codes);
-  } else if (gauss) squared_distance_forward(lanes, k, z, tileRowCount >> 2, E, zs);
-  else largest = distance_forward(lanes, k, z, tileRowCount >> 2, E, zs);
+  } else largest = distance_forward(lanes, k, z, tileRowCount >> 2, E, zs, gauss);
   score_forward(table, z, s, top, tileRowCount, gauss, largest);
   if (masked) {
     build_keep(lane0, row0, tileRowCount, laneIsQuery, keep);
