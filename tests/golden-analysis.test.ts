@@ -1,9 +1,10 @@
 /** Golden vectors of the baselines and of the analyses: every case of every file, at the tolerance that the case states. */
 import { expect, test } from "vitest";
 import type { Check } from "../src/verify/check.js";
-import { type GoldenCase, loadGolden } from "../src/verify/golden.js";
+import type { GoldenCase } from "../src/verify/golden.js";
 import { checkAnalysis } from "../src/verify/golden-analysis.js";
 import { checkDot, checkSinkhorn, checkTranslationDot } from "../src/verify/golden-baselines.js";
+import { loadGolden } from "../src/verify/golden-files.js";
 
 // `cases` is the number in the file (of the kind that is checked), written out so that none can go missing silently.
 const groups = [

@@ -1,7 +1,6 @@
 /** Golden vectors of the attention core and of multi-head attention: every case of every file, at the tolerance that the case states. */
 import { expect, test } from "vitest";
 import type { Check } from "../src/verify/check.js";
-import { loadGolden } from "../src/verify/golden.js";
 import {
   checkEuclidean,
   checkKernel,
@@ -9,6 +8,7 @@ import {
   checkTranslation,
   refusedAttentionCases,
 } from "../src/verify/golden-attention.js";
+import { loadGolden } from "../src/verify/golden-files.js";
 import { checkMultiHead } from "../src/verify/golden-multi-head.js";
 
 const groups = [

@@ -6,7 +6,7 @@ import { Attention } from "../src/attention.js";
 import type { Backend } from "../src/backends/backend.js";
 import type { Plan } from "../src/plan.js";
 import { inputKinds, randomProblem } from "../src/verify/battery.js";
-import { loadGolden } from "../src/verify/golden.js";
+import { loadGolden } from "../src/verify/golden-files.js";
 import { checkGoldenOnDevice, deviceGroups } from "../src/verify/golden-problems.js";
 import { judgeFloat32 } from "../src/verify/judge-float32.js";
 import { naiveBackward, naiveForward } from "../src/verify/naive-float32.js";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { gamma } from "../reference/gamma.js";
 import { stableDensity, stableDistribution, stableSurvival, stableTailConstant } from "../reference/levy-stable.js";
-import { loadGolden } from "../src/verify/golden.js";
+import { loadGolden } from "../src/verify/golden-files.js";
 import { checkLevy } from "../src/verify/golden-levy.js";
 
 const relative = (actual: number, expected: number) => Math.abs(actual / expected - 1);

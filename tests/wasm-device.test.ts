@@ -18,7 +18,7 @@ import { isBetter } from "../src/backends/wasm/relaxed.js";
 import { makePlan } from "../src/plan.js";
 import type { AttentionInputs, AttentionOptions, BackwardResult, Floats } from "../src/types.js";
 import { inputKinds, randomProblem } from "../src/verify/battery.js";
-import { loadGolden } from "../src/verify/golden.js";
+import { loadGolden } from "../src/verify/golden-files.js";
 import { checkGoldenOnDevice, deviceGroups } from "../src/verify/golden-problems.js";
 import { judgeFloat32 } from "../src/verify/judge-float32.js";
 

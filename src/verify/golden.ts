@@ -1,13 +1,9 @@
 /**
- * Reads the golden vectors of fixtures/golden: `<group>.json.gz` is one gzipped JSON document whose tensors are
+ * The golden vectors: `<group>.json.gz` of fixtures/golden is one gzipped JSON document whose tensors are
  * `{ shape, data }`, row-major, in decimals that give back the same float64. Decoding turns every such object into a
  * `GoldenTensor` and the strings "NaN", "Infinity" and "-Infinity" into the numbers they stand for; everything else is
- * handed on as it is written. Node only: it opens a file.
+ * handed on as it is written. Reading the files is the business of `golden-files.ts`, in Node.
  */
-
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { gunzipSync } from "node:zlib";
 
 /** A tensor of the file: row-major, booleans as 0 and 1. */
 export interface GoldenTensor {
@@ -70,24 +66,12 @@ function decode(value: Json): GoldenValue {
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, decode(part)]));
 }
 
-/**
- * Where the golden vectors stand in this repository, seen from this file and from the bundle in dist; undefined in an
- * installed package, which is spared their weight.
- */
-export function goldenFolder(): string | undefined {
-  const folders = ["../../fixtures/golden/", "../fixtures/golden/"];
-  return folders.map((at) => fileURLToPath(new URL(at, import.meta.url))).find((folder) => existsSync(folder));
-}
+/** Where groups come from: a folder in Node, a server in a browser. */
+export type GoldenLoader = (group: string) => GoldenGroup | Promise<GoldenGroup>;
 
-/**
- * Reads one group.
- * @param group file name without ending, e.g. `"analysis"`
- * @param folder where `<group>.json.gz` stands; fixtures/golden of this repository by default
- * @throws the file system's error when there is no such file
- */
-export function loadGolden(group: string, folder: string = goldenFolder() ?? "fixtures/golden"): GoldenGroup {
-  const file = `${folder.replace(/\/$/, "")}/${group}.json.gz`;
-  return decode(JSON.parse(gunzipSync(readFileSync(file)).toString("utf8")) as Json) as unknown as GoldenGroup;
+/** A group from the text of its file, unzipped. */
+export function decodeGolden(text: string): GoldenGroup {
+  return decode(JSON.parse(text) as Json) as unknown as GoldenGroup;
 }
 
 /** Whether a value of a case is a tensor. */

@@ -20,6 +20,7 @@ interface VerifyFlags {
   cases?: number;
   json?: boolean;
   golden?: string;
+  threads?: number;
   out?: string;
 }
 
@@ -45,6 +46,7 @@ export function addVerify(program: Command, io: Io, finish: (code: number) => vo
     .option("--group <name>", "group of cases; repeat for several (default: all)", listOf(verifyGroups))
     .option("--seed <number>", "seed of the random cases, an integer in [0, 4294967295]", integerIn(0, 2 ** 32 - 1))
     .option("--cases <number>", "random problems per kind of input, an integer in [1, 100000]", integerIn(1, 100_000))
+    .option("--threads <number>", "threads of the wasm backend, an integer in [1, 256]", integerIn(1, 256))
     .option("--golden <folder>", "folder of the golden vectors (default: fixtures/golden of the repository)")
     .option("--out <file>", "also write the result as JSON to this file")
     .option("--json", "print the result as JSON and nothing else")
@@ -63,6 +65,7 @@ async function verify(flags: VerifyFlags, io: Io): Promise<number> {
         ...(flags.group && { groups: flags.group }),
         ...(flags.seed !== undefined && { seed: flags.seed }),
         ...(flags.cases !== undefined && { cases: flags.cases }),
+        ...(flags.threads !== undefined && { threads: flags.threads }),
         ...(flags.golden !== undefined && { golden: resolve(io.directory, flags.golden) }),
       },
       progress.update,
