@@ -1,13 +1,19 @@
 /**
- * Scaled distances of a tile of 32 queries and up to 64 keys (equations sections 2 and 3), by direct differences:
+ * Scaled distances of a tile of 32 queries and up to 64 keys (equations sections 2 and 3):
  *
- *   z_ij = zs sqrt(sum_d (q_id - k_jd)^2)          multiscale kernel
- *   z_ij^2 = zs^2 sum_d (q_id - k_jd)^2            Gaussian kernel, which needs no root
+ *   z_ij = zs d_ij          multiscale kernel
+ *   z_ij^2 = zs^2 d_ij^2    Gaussian kernel, which needs no root
  *
- * |q|^2 + |k|^2 - 2 q.k would be a third cheaper in the inner loop and loses every digit of nearly coincident points.
- * Shapes: queries [4 pairs][D][8 lanes], keys [16 groups][D][4], result [64 keys][32 lanes].
+ *   d_ij^2 = sum_d (q_id - k_jd)^2                      direct
+ *   d_ij^2 = (|q_i|^2 + |k_j|^2) - 2 q_i.k_j            expanded: a third cheaper in the inner loop, where components are many
+ *
+ * The expanded form loses every digit of nearly coincident points. It is kept for a group of 8 queries and 4 keys only if all
+ * their d^2 are at least half of |q|^2 + |k|^2, where nothing more than one bit cancels; otherwise the group is summed again
+ * directly, and after a second such group the rest of the tile is not even tried. Tiles with a mask are always direct, so that
+ * what stands behind the mask has no say.
+ * Shapes: queries [4 pairs][D][8 lanes], keys [16 groups][D][4], squares [32] and [64], result [64 keys][32 lanes].
  * Lanes are queries: 2 query vectors times 4 keys make 8 accumulators, and no sum across lanes is ever needed.
- * Error: u (D/2 + 2) in the worst case, of the order of u sqrt(D)/4 in practice, as all terms are positive.
+ * Error of d^2: (16 + D/16)/2 + 3 units of 2^-24 in the worst case of the direct form, about 1 in practice.
  */
 
 import { madd } from "./math/madd";
@@ -15,13 +21,40 @@ import { madd } from "./math/madd";
 /** Bytes from one key to the next in a tile of pairs. */
 export const ROW: usize = 128;
 
-/** Writes z, or with `gauss` z^2, and returns the largest z of each lane; 0 with `gauss`. */
+/** Components from which on the expanded form is worth a try: with fewer, random points are close too often. */
+export const EXPANDED_FROM: i32 = 24;
+
+/**
+ * Bytes of 16 components of a group of keys: direct sums are sums of partial sums of so many, as one long chain of terms of
+ * equal size rounds the same way again and again.
+ */
+const CHUNK: usize = 16 * 16;
+
+/** d^2 from the inner product, in the place of which it comes. */
+// @ts-ignore: decorator
+@inline
+function expand(squares: v128, product: v128): v128 {
+  return f32x4.sub(squares, f32x4.add(product, product));
+}
+
+/** Whether d^2 is below half of |q|^2 + |k|^2, that is, below 2 q.k. */
+// @ts-ignore: decorator
+@inline
+function isClose(squares: v128, distance: v128): v128 {
+  return f32x4.lt(f32x4.add(distance, distance), squares);
+}
+
+/**
+ * Writes z, or with `gauss` z^2, and returns the largest z of each lane; 0 with `gauss`. `qq` and `kk` have the squares |q|^2 and
+ * |k|^2 and are read only if `expanded`.
+ */
 export function distance_forward(
-  q: usize, k: usize, z: usize, groups: i32, dim: i32, zs: f64, gauss: bool,
+  q: usize, k: usize, z: usize, groups: i32, dim: i32, zs: f64, gauss: bool, expanded: bool, qq: usize, kk: usize,
 ): v128 {
   const scale = f32x4.splat(<f32>(gauss ? zs * zs : zs));
   let largest = f32x4.splat(0);
   const bytes = <usize>dim << 4;
+  let chances = expanded ? 2 : 0;
   for (let pair = 0; pair < 4; pair++) {
     let key = k;
     let out = z;
@@ -31,28 +64,125 @@ export function distance_forward(
       let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
       let query = q;
       const end = key + bytes;
-      do {
-        const x = v128.load(query);
-        const y = v128.load(query, 16);
-        const k0 = v128.load32_splat(key);
-        const s0 = f32x4.sub(x, k0), t0 = f32x4.sub(y, k0);
-        a0 = madd(s0, s0, a0);
-        b0 = madd(t0, t0, b0);
-        const k1 = v128.load32_splat(key, 4);
-        const s1 = f32x4.sub(x, k1), t1 = f32x4.sub(y, k1);
-        a1 = madd(s1, s1, a1);
-        b1 = madd(t1, t1, b1);
-        const k2 = v128.load32_splat(key, 8);
-        const s2 = f32x4.sub(x, k2), t2 = f32x4.sub(y, k2);
-        a2 = madd(s2, s2, a2);
-        b2 = madd(t2, t2, b2);
-        const k3 = v128.load32_splat(key, 12);
-        const s3 = f32x4.sub(x, k3), t3 = f32x4.sub(y, k3);
-        a3 = madd(s3, s3, a3);
-        b3 = madd(t3, t3, b3);
-        query += 32;
-        key += 16;
-      } while (key != end);
+      let done = false;
+      if (chances) {
+        do {
+          const x = v128.load(query);
+          const y = v128.load(query, 16);
+          const k0 = v128.load32_splat(key);
+          a0 = madd(x, k0, a0);
+          b0 = madd(y, k0, b0);
+          const k1 = v128.load32_splat(key, 4);
+          a1 = madd(x, k1, a1);
+          b1 = madd(y, k1, b1);
+          const k2 = v128.load32_splat(key, 8);
+          a2 = madd(x, k2, a2);
+          b2 = madd(y, k2, b2);
+          const k3 = v128.load32_splat(key, 12);
+          a3 = madd(x, k3, a3);
+          b3 = madd(y, k3, b3);
+          query += 32;
+          key += 16;
+        } while (key != end);
+        const x = v128.load(qq), y = v128.load(qq, 16);
+        const keySquares = kk + ((out - z) >> 5);
+        let close = f32x4.splat(0);
+        const k0 = v128.load32_splat(keySquares);
+        const s0 = f32x4.add(x, k0), t0 = f32x4.add(y, k0);
+        a0 = expand(s0, a0);
+        b0 = expand(t0, b0);
+        close = v128.or(close, v128.or(isClose(s0, a0), isClose(t0, b0)));
+        const k1 = v128.load32_splat(keySquares, 4);
+        const s1 = f32x4.add(x, k1), t1 = f32x4.add(y, k1);
+        a1 = expand(s1, a1);
+        b1 = expand(t1, b1);
+        close = v128.or(close, v128.or(isClose(s1, a1), isClose(t1, b1)));
+        const k2 = v128.load32_splat(keySquares, 8);
+        const s2 = f32x4.add(x, k2), t2 = f32x4.add(y, k2);
+        a2 = expand(s2, a2);
+        b2 = expand(t2, b2);
+        close = v128.or(close, v128.or(isClose(s2, a2), isClose(t2, b2)));
+        const k3 = v128.load32_splat(keySquares, 12);
+        const s3 = f32x4.add(x, k3), t3 = f32x4.add(y, k3);
+        a3 = expand(s3, a3);
+        b3 = expand(t3, b3);
+        close = v128.or(close, v128.or(isClose(s3, a3), isClose(t3, b3)));
+        done = !v128.any_true(close);
+        if (!done) {
+          chances--;
+          query = q;
+          key -= bytes;
+          a0 = f32x4.splat(0);
+          b0 = f32x4.splat(0);
+          a1 = f32x4.splat(0);
+          b1 = f32x4.splat(0);
+          a2 = f32x4.splat(0);
+          b2 = f32x4.splat(0);
+          a3 = f32x4.splat(0);
+          b3 = f32x4.splat(0);
+        }
+      }
+      if (!done) {
+        let stop = min(end, key + CHUNK);
+        if (stop != end) {
+          for (let row: usize = 0; row < 4 * ROW; row += ROW) {
+            v128.store(out + row, f32x4.splat(0));
+            v128.store(out + row, f32x4.splat(0), 16);
+          }
+        }
+        for (;;) {
+          do {
+            const x = v128.load(query);
+            const y = v128.load(query, 16);
+            const k0 = v128.load32_splat(key);
+            const s0 = f32x4.sub(x, k0), t0 = f32x4.sub(y, k0);
+            a0 = madd(s0, s0, a0);
+            b0 = madd(t0, t0, b0);
+            const k1 = v128.load32_splat(key, 4);
+            const s1 = f32x4.sub(x, k1), t1 = f32x4.sub(y, k1);
+            a1 = madd(s1, s1, a1);
+            b1 = madd(t1, t1, b1);
+            const k2 = v128.load32_splat(key, 8);
+            const s2 = f32x4.sub(x, k2), t2 = f32x4.sub(y, k2);
+            a2 = madd(s2, s2, a2);
+            b2 = madd(t2, t2, b2);
+            const k3 = v128.load32_splat(key, 12);
+            const s3 = f32x4.sub(x, k3), t3 = f32x4.sub(y, k3);
+            a3 = madd(s3, s3, a3);
+            b3 = madd(t3, t3, b3);
+            query += 32;
+            key += 16;
+          } while (key != stop);
+          if (stop == end) break;
+          stop = min(end, stop + CHUNK);
+          v128.store(out, f32x4.add(v128.load(out), a0));
+          v128.store(out, f32x4.add(v128.load(out, 16), b0), 16);
+          v128.store(out, f32x4.add(v128.load(out, 128), a1), 128);
+          v128.store(out, f32x4.add(v128.load(out, 144), b1), 144);
+          v128.store(out, f32x4.add(v128.load(out, 256), a2), 256);
+          v128.store(out, f32x4.add(v128.load(out, 272), b2), 272);
+          v128.store(out, f32x4.add(v128.load(out, 384), a3), 384);
+          v128.store(out, f32x4.add(v128.load(out, 400), b3), 400);
+          a0 = f32x4.splat(0);
+          b0 = f32x4.splat(0);
+          a1 = f32x4.splat(0);
+          b1 = f32x4.splat(0);
+          a2 = f32x4.splat(0);
+          b2 = f32x4.splat(0);
+          a3 = f32x4.splat(0);
+          b3 = f32x4.splat(0);
+        }
+        if (bytes > CHUNK) {
+          a0 = f32x4.add(a0, v128.load(out));
+          b0 = f32x4.add(b0, v128.load(out, 16));
+          a1 = f32x4.add(a1, v128.load(out, 128));
+          b1 = f32x4.add(b1, v128.load(out, 144));
+          a2 = f32x4.add(a2, v128.load(out, 256));
+          b2 = f32x4.add(b2, v128.load(out, 272));
+          a3 = f32x4.add(a3, v128.load(out, 384));
+          b3 = f32x4.add(b3, v128.load(out, 400));
+        }
+      }
       if (!gauss) {
         a0 = f32x4.sqrt(a0);
         b0 = f32x4.sqrt(b0);
@@ -87,6 +217,7 @@ export function distance_forward(
       out += 512;
     } while (out != outEnd);
     q += bytes << 1;
+    qq += 32;
     z += 32;
   }
   return largest;

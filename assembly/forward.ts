@@ -11,12 +11,12 @@ import { ROW } from "./distance";
 import { exp } from "./math/exp";
 import { log } from "./math/log";
 import {
-  KEY_SIDE, QUERY_SIDE, inTiles, lanes_of_rows, pack_columns, pack_points, stage_points, transpose,
+  KEY_SIDE, QUERY_SIDE, inTiles, lanes_of_rows, pack_columns, pack_points, squares_of_rows, stage_points, transpose,
 } from "./pack";
 import { weight_forward } from "./score";
 import {
-  BLOCK, D, E, Field, M, N, P, TILE, V, W, batch, bind, claimPacked, columns, degree, field, groups, head, isBound, keep, keyLength, keyRow,
-  laneRows, lanes, outputs, pointer, poison, queryLength, queryRow, reference, s, stage, sum, table,
+  BLOCK, D, E, Field, M, N, P, TILE, V, W, batch, bind, claimPacked, columns, degree, field, groupSquares, groups, head, isBound, keep, keyLength, keyRow,
+  laneRows, laneSquares, lanes, outputs, pointer, poison, queryLength, queryRow, reference, s, stage, sum, table,
   top, unbind, w,
 } from "./state";
 import { UNSEEN, begin_block, constants, flags, masked, row0, rowEnd, tileRowCount, tile_forward } from "./tile";
@@ -66,6 +66,7 @@ export function pack_lanes(lane0: i32, valid: i32, laneIsQuery: bool, norms: usi
   const bad = flags(laneIsQuery);
   stage_points(from, valid, BLOCK, bad ? bad + lane0 : 0, laneIsQuery ? QUERY_SIDE : KEY_SIDE,
     reinterpret<f32>(field(Field.SCALE)), laneRows, norms);
+  squares_of_rows(laneRows, BLOCK, laneSquares);
   lanes_of_rows(laneRows, <usize>P << 2, E, lanes);
 }
 
@@ -73,7 +74,7 @@ export function pack_lanes(lane0: i32, valid: i32, laneIsQuery: bool, norms: usi
 export function pack_groups(query: bool, rows: usize, norms: usize): void {
   const from = pointer(query ? Field.Q : Field.K) + (query ? queryRow : keyRow) * (<usize>D << 2);
   pack_points(from, query ? queryLength : keyLength, flags(query), query ? QUERY_SIDE : KEY_SIDE,
-    reinterpret<f32>(field(Field.SCALE)), groups, rows, norms);
+    reinterpret<f32>(field(Field.SCALE)), groups, groupSquares, rows, norms);
 }
 
 /** log N_C of the head's keys, or 0. */

@@ -116,6 +116,23 @@ export function stage_values(from: usize, count: i32, padded: i32, bad: usize, t
   }
 }
 
+/** |x|^2 of `count` staged rows of P floats, each with one rounding. */
+export function squares_of_rows(from: usize, count: i32, to: usize): void {
+  for (let r = 0; r < count; r++) {
+    let low = f64x2.splat(0), high = f64x2.splat(0);
+    for (let d = 0; d < P; d += 4) {
+      const x = v128.load(from);
+      const a = f64x2.promote_low_f32x4(x), b = f64x2.promote_low_f32x4(i64x2.shuffle(x, x, 1, 1));
+      low = f64x2.add(low, f64x2.mul(a, a));
+      high = f64x2.add(high, f64x2.mul(b, b));
+      from += 16;
+    }
+    const sum = f64x2.add(low, high);
+    store<f32>(to, <f32>(f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1)));
+    to += 4;
+  }
+}
+
 /** Transposes 4 rows, `stride` bytes apart, of `width` floats into `width` rows of 4, `pitch` bytes apart. */
 export function transpose(from: usize, stride: usize, width: i32, to: usize, pitch: usize): void {
   for (let c = 0; c < width; c += 4) {
@@ -152,16 +169,17 @@ export function columns_of_rows(from: usize, count: i32, width: i32, to: usize, 
 }
 
 /**
- * Points of a head, staged 4 rows at a time, to [rows/4][E][4] and, unless `tiles` is 0, to [tiles][P/4][64][4]. `norms` as in
- * `stage_points`.
+ * Points of a head, staged 4 rows at a time, to [rows/4][E][4] and, unless `tiles` is 0, to [tiles][P/4][64][4]. `squares`
+ * receives |x|^2 of each; `norms` as in `stage_points`.
  */
 export function pack_points(
-  from: usize, count: i32, bad: usize, side: i32, scale: f32, to: usize, tiles: usize, norms: usize,
+  from: usize, count: i32, bad: usize, side: i32, scale: f32, to: usize, squares: usize, tiles: usize, norms: usize,
 ): void {
   const bytes = <usize>P << 2;
   for (let r = 0; r < count; r += 4) {
     stage_points(from + <usize>r * (<usize>D << 2), count - r, 4, bad ? bad + r : 0, side, scale, stage,
       norms ? norms + (<usize>r << 2) : 0);
+    squares_of_rows(stage, 4, squares + (<usize>r << 2));
     transpose(stage, bytes, E, to + <usize>r * (<usize>E << 2), 16);
     if (tiles) columns_of_rows(stage, 4, P, tiles + inTiles(r, bytes), 1024);
   }

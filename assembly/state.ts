@@ -119,6 +119,9 @@ export let signs: usize = 0;
 export let laneRows: usize = 0;
 export let lanes: usize = 0;
 export let laneNorms: usize = 0;
+/** [32] and [R]: |x|^2 of what stands in `lanes` and `groups`, in the plane. */
+export let laneSquares: usize = 0;
+export let groupSquares: usize = 0;
 export let laneColumns: usize = 0;
 export let dLanes: usize = 0;
 /** [4][W/4][4][8] */
@@ -193,6 +196,7 @@ export function open(callRecord: usize, scratch: usize, backward: bool): void {
   exempt = take(32);
   laneFlags = take(32);
   laneNorms = take(32);
+  laneSquares = take(32);
   z = take(tile);
   s = take(tile);
   w = take(tile);
@@ -202,6 +206,7 @@ export function open(callRecord: usize, scratch: usize, backward: bool): void {
   outputs = take(<usize>(BLOCK * W));
   stage = take(<usize>(4 * max(P, W)));
   groups = take(rows * <usize>E);
+  groupSquares = take(rows);
   columns = take(rows * <usize>W);
   if (backward) {
     p = take(tile);

@@ -6,7 +6,7 @@
  * with b_j = a log N_C,j when degree normalisation is on. The same code serves attention (lanes are queries) and column sums
  * (lanes are keys), as the score is symmetric. After it, `z`, `s`, `top` and, where `masked`, `keep` describe the tile.
  */
-import { ROW, distance_forward } from "./distance";
+import { EXPANDED_FROM, ROW, distance_forward } from "./distance";
 import { asin_constants } from "./math/asin";
 import { exp_constants } from "./math/exp";
 import { log1p_constants } from "./math/log1p";
@@ -14,7 +14,7 @@ import { FULL, PARTIAL, SKIP, build_keep, classify } from "./masks";
 import { MASKED, score_forward } from "./score";
 import { angle_forward, chord_forward } from "./sphere";
 import {
-  BLOCK, E, Field, TILE, exempt, exponent, field, gauss, groups, head, keep, keyLength, keyRow, lanes, largestZ, batch, pointer,
+  BLOCK, E, Field, TILE, exempt, exponent, field, gauss, groupSquares, groups, head, keep, keyLength, keyRow, laneSquares, lanes, largestZ, batch, pointer,
   poison, queryLength, queryRow, roundUp, s, sphere, table, threshold, top, z, zs,
 } from "./state";
 
@@ -76,13 +76,18 @@ export function tile_forward(
   if (sphere) {
     chord_forward(lanes, k, z, tileRowCount >> 2, E);
     largest = angle_forward(table, z, tileRowCount, zs, gauss, codes);
-  } else largest = distance_forward(lanes, k, z, tileRowCount >> 2, E, zs, gauss);
-  score_forward(table, z, s, top, tileRowCount, gauss, largest);
+  } else {
+    const expanded = E >= EXPANDED_FROM && !masked;
+    const kk = groupSquares + (<usize>row0 << 2);
+    largest = distance_forward(lanes, k, z, tileRowCount >> 2, E, zs, gauss, expanded, laneSquares, kk);
+  }
   if (masked) {
     build_keep(lane0, row0, tileRowCount, laneIsQuery, keep);
     if (threshold && !field(Field.IGNORE_MASKS)) apply_threshold(row0, rows, laneIsQuery);
     if (bad) collect_poison(row0, rows, laneIsQuery, bias);
+    largest = largest_kept(tileRowCount);
   }
+  score_forward(table, z, s, top, tileRowCount, gauss, largest);
   if (masked || bias) adjust(bias ? bias + (<usize>row0 << 2) : 0, a, rows);
   return true;
 }
@@ -96,6 +101,16 @@ function clip(i0: i32, valid: i32): void {
   if (window < 0 || (p0 < g && p1 >= 0)) return;
   rowEnd = min(rowEnd, max(p1 + window + 1, g));
   if (row0 >= g) row0 = max(row0, (p0 - window) & -4);
+}
+
+/** The largest z that the mask keeps: the choice of polynomial must not depend on what stands behind the mask. */
+function largest_kept(rows: i32): v128 {
+  let largest = f32x4.splat(0);
+  const end = <usize>rows * ROW;
+  for (let at: usize = 0; at < end; at += 16) {
+    largest = f32x4.pmax(largest, v128.and(v128.load(z + at), v128.load(keep + at)));
+  }
+  return largest;
 }
 
 /** keep = keep and z < tau, except where a bad row on either side makes the distance meaningless. */
