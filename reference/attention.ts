@@ -312,10 +312,7 @@ export function attentionScores(head: ResolvedHead): Scores {
 /** log Σ_n exp(x(n)), with the largest term taken out; −∞ for no term or none above −∞. */
 function logSumExp(count: number, x: (n: number) => number): number {
   let largest = Number.NEGATIVE_INFINITY;
-  for (let n = 0; n < count; n++) {
-    if (Number.isNaN(x(n))) return Number.NaN;
-    largest = Math.max(largest, x(n));
-  }
+  for (let n = 0; n < count; n++) largest = Math.max(largest, x(n));
   if (largest === Number.NEGATIVE_INFINITY) return largest;
   let sum = 0;
   for (let n = 0; n < count; n++) sum += Math.exp(x(n) - largest);

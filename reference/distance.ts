@@ -91,7 +91,8 @@ export function chords(a: Float64Array, i: number, b: Float64Array, j: number, h
 
 /** The angle of two unit vectors from their chords, in [0, π]. */
 export function angleOfChords({ difference, sum }: Chords): number {
-  return difference <= sum ? 2 * Math.asin(Math.min(1, difference / 2)) : Math.PI - 2 * Math.asin(Math.min(1, sum / 2));
+  // The smaller of the two is at most √2, as their squares add up to 4: no argument of asin is near 1.
+  return difference <= sum ? 2 * Math.asin(difference / 2) : Math.PI - 2 * Math.asin(sum / 2);
 }
 
 /**
@@ -151,8 +152,8 @@ export function rawArccosAngles(
 }
 
 /**
- * Adds `weight` · ∂d/∂q to row i of dq and `weight` · ∂d/∂k to row j of dk for the Euclidean distance `d` of the pair:
- * ∂d/∂q = (q − k)/d. At d = 0 the sub-gradient 0 is taken, section 9.
+ * Adds `weight` · ∂d/∂q to row i of dq and `weight` · ∂d/∂k to row j of dk for the Euclidean distance `d` > 0 of the
+ * pair: ∂d/∂q = (q − k)/d, section 9.
  */
 export function addEuclideanGradient(
   weight: number,
@@ -165,7 +166,6 @@ export function addEuclideanGradient(
   dq: Float64Array,
   dk: Float64Array,
 ): void {
-  if (d === 0) return;
   for (let c = 0; c < headDim; c++) {
     const g = (weight * (q[i * headDim + c] - k[j * headDim + c])) / d;
     dq[i * headDim + c] += g;

@@ -6,12 +6,16 @@
 import { describe, expect, test } from "vitest";
 import * as reference from "../reference/index.js";
 import * as fractionalAttention from "../src/index.js";
+import { analysisRows } from "./bad-input/analysis-rows.js";
 import { attentionRows } from "./bad-input/attention-rows.js";
-import { referenceRows } from "./bad-input/reference-rows.js";
+import { headRows } from "./bad-input/head-rows.js";
+import { layerRows } from "./bad-input/layer-rows.js";
+import { levyRows } from "./bad-input/levy-rows.js";
 import { expectComplete, fuzz, type Row, walk } from "./bad-input/walk.js";
 
 const attention = await fractionalAttention.createAttention({ device: "reference" });
 const packageRows = attentionRows(attention);
+const referenceRows: readonly Row[] = [...headRows, ...layerRows, ...analysisRows, ...levyRows];
 
 const isClass = (value: unknown) => typeof value === "function" && /^class\b/.test(String(value));
 
