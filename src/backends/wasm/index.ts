@@ -10,11 +10,9 @@ import { attentionWasm } from "../../generated/attention-wasm.js";
 import type { Backend } from "../backend.js";
 import { compile, type Engine, inflate, instantiate, readSource } from "./module.js";
 import { checkWasmOptions, type WasmOptions } from "./options.js";
-import { Pool, whyNoThreads } from "./pool.js";
-import { probeRelaxed } from "./relaxed.js";
 import { finish, finishUnless } from "./run.js";
 import { backwardSteps, forwardSteps, type Steps, weightsSteps } from "./steps.js";
-import { backwardThreaded, forwardThreaded } from "./threaded.js";
+import type * as Threaded from "./threaded.js";
 
 export type { WasmSource } from "./module.js";
 export type { WasmOptions } from "./options.js";
@@ -37,13 +35,29 @@ const pages = 65536;
 export async function createWasmBackend(options: WasmOptions = {}): Promise<WasmBackend> {
   checkWasmOptions(options);
   const { threads = 1 } = options;
-  const refusal = threads > 1 ? whyNoThreads() : undefined;
-  if (refusal !== undefined) throw new BackendUnavailableError([{ device: "wasm", reason: refusal }]);
+  if (threads > 1) refuseWithoutSharing();
   const { module, build } = await openModule(options, threads > 1);
   const fresh = () => instantiate(module, new WebAssembly.Memory({ initial: 1, maximum: pages, shared: threads > 1 }));
   const engine = fresh();
-  const pool = threads > 1 ? await Pool.start(threads, module, engine.memory) : undefined;
-  return new WasmDevice(engine, fresh, pool, build);
+  if (threads === 1) return new WasmDevice(engine, fresh, build);
+  const threaded = await import("./threaded.js");
+  const pool = await threaded.Pool.start(threads, module, engine.memory);
+  return new WasmDevice(engine, fresh, build, { pool, ...threaded });
+}
+
+/** Refuses threads where memory cannot be shared, with what is missing. */
+function refuseWithoutSharing(): void {
+  const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false;
+  if (typeof SharedArrayBuffer !== "undefined" && isolated) return;
+  const reason =
+    "threads above 1 need SharedArrayBuffer: serve the page cross-origin isolated " +
+    "(Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp), or use threads: 1";
+  throw new BackendUnavailableError([{ device: "wasm", reason }]);
+}
+
+/** The pool and the calls that use it. */
+interface Threads extends Pick<typeof Threaded, "forwardThreaded" | "backwardThreaded"> {
+  readonly pool: Threaded.Pool;
 }
 
 async function openModule(
@@ -59,7 +73,9 @@ async function openModule(
       return { module: source, build: "given" };
     }
     const plain = await inflate(attentionWasm);
-    const relaxed = options.relaxed ? await probeRelaxed(await compile(plain, false)) : undefined;
+    const relaxed = options.relaxed
+      ? await (await import("./relaxed.js")).probeRelaxed(await compile(plain, false))
+      : undefined;
     return { module: await compile(relaxed ?? plain, shared), build: relaxed ? "relaxed" : "plain" };
   } catch (cause) {
     if (cause instanceof FractionalAttentionError) throw cause;
@@ -75,29 +91,29 @@ class WasmDevice implements WasmBackend {
   readonly threads: number;
   #engine: Engine | undefined;
   readonly #fresh: () => Engine;
-  readonly #pool: Pool | undefined;
+  readonly #workers: Threads | undefined;
   /** Whether a call that waits holds the memory. */
   #busy = false;
 
-  constructor(engine: Engine, fresh: () => Engine, pool: Pool | undefined, build: WasmBackend["build"]) {
+  constructor(engine: Engine, fresh: () => Engine, build: WasmBackend["build"], workers?: Threads) {
     this.#engine = engine;
     this.#fresh = fresh;
-    this.#pool = pool;
+    this.#workers = workers;
     this.build = build;
-    this.threads = pool?.threads ?? 1;
+    this.threads = workers?.pool.threads ?? 1;
   }
 
   readonly forward: Required<Backend>["forward"] = (plan, tensors, signal) =>
     this.#later((engine) =>
-      this.#pool
-        ? forwardThreaded(this.#pool, engine, plan, tensors, signal)
+      this.#workers
+        ? this.#workers.forwardThreaded(this.#workers.pool, engine, plan, tensors, signal)
         : finishUnless(forwardSteps(engine, plan, tensors), signal),
     );
 
   readonly backward: Required<Backend>["backward"] = (plan, tensors, saved, signal) =>
     this.#later((engine) =>
-      this.#pool
-        ? backwardThreaded(this.#pool, engine, plan, tensors, saved, signal)
+      this.#workers
+        ? this.#workers.backwardThreaded(this.#workers.pool, engine, plan, tensors, saved, signal)
         : finishUnless(backwardSteps(engine, plan, tensors, saved), signal),
     );
 
@@ -120,7 +136,7 @@ class WasmDevice implements WasmBackend {
   /** Ends the workers and lets go of the memory. */
   dispose(): void {
     this.#engine = undefined;
-    this.#pool?.dispose();
+    this.#workers?.pool.dispose();
   }
 
   #open(): Engine {
@@ -134,7 +150,8 @@ class WasmDevice implements WasmBackend {
   }
 
   async #later<Result>(run: (engine: Engine) => Promise<Result>): Promise<Result> {
-    if (this.#busy && this.#pool) throw new FractionalAttentionError("wasm: calls on threads must wait for each other");
+    if (this.#busy && this.#workers)
+      throw new FractionalAttentionError("wasm: calls on threads must wait for each other");
     const engine = this.#open();
     const alone = !this.#busy;
     this.#busy = true;

@@ -22,20 +22,6 @@ interface Channel {
 /** Stops a task: no counter reaches this by adding one at a time. */
 const beyondAll = 2 ** 30;
 
-/** Whether memory can be shared here, or what is missing. */
-export function whyNoThreads(): string | undefined {
-  if (
-    typeof SharedArrayBuffer === "undefined" ||
-    (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated === false
-  ) {
-    return (
-      "threads above 1 need SharedArrayBuffer: serve the page cross-origin isolated " +
-      "(Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp), or use threads: 1"
-    );
-  }
-  return undefined;
-}
-
 export class Pool {
   readonly #channels: Channel[] = [];
   readonly #next = new Int32Array(new SharedArrayBuffer(4));

@@ -1,5 +1,6 @@
 /**
  * The calls on a pool of workers. The same kernels as in `steps.ts`, in tasks; the order is that of the file there.
+ * With the pool, this is the part of the device that only `threads` above 1 need, and that is loaded only then.
  */
 
 import type { Plan } from "../../plan.js";
@@ -10,6 +11,8 @@ import { Call } from "./call.js";
 import type { Engine } from "./module.js";
 import type { Pool } from "./pool.js";
 import { readBackward, readForward, units } from "./steps.js";
+
+export { Pool } from "./pool.js";
 
 /** Pieces of a head near the end of a task, when whole heads would leave threads idle. */
 const pieces = 8;
