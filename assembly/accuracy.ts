@@ -1,4 +1,7 @@
-/** The elementary functions of math/ over consecutive float32 bit patterns, for scripts/accuracy/scan.mjs: no part of the product. */
+/**
+ * The elementary functions of math/ over consecutive float32 bit patterns, for scripts/accuracy/scan.mjs: no part of
+ * the product.
+ */
 import { angle, asin_constants } from "./math/asin";
 import { exp, exp_constants } from "./math/exp";
 import { log1p_constants, log1p_general, log1p_medium, log1p_small } from "./math/log1p";

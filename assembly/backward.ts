@@ -1,26 +1,32 @@
 /**
- * Gradients of attention (equations section 9), streaming like the forward pass: weights are formed again from the scores and
- * the caller's log-sum-exp, so that no N x M matrix is kept.
+ * Gradients of attention (equations section 9), streaming like the forward pass: weights are formed again from the
+ * scores and the caller's log-sum-exp, so that no N x M matrix is kept.
  *
  *   w_ij = e^(s_ij - L_i),  delta_i = dO_i . O_i,  dS_ij = w_ij (dO_i . V_j - delta_i)
  *   with degree normalisation a pass before sums G_j = sum_i dS_ij, and dS_ij becomes dS_ij - a G_j C_ij
  *   sphere:  dx = (I - x^ x^T) dx^ / |x|
  *
- * dq of a block of 32 queries and dk, dV of the key head are summed in scratch; query heads that share a key head follow each
- * other and add up. A row that is NaN in the forward pass, and whatever it touches, is left out of the sums and marked.
+ * dq of a block of 32 queries and dk, dV of the key head are summed in scratch; query heads that share a key head
+ * follow each other and add up. A row that is NaN in the forward pass, and whatever it touches, is left out of the sums
+ * and marked.
  */
 import { ROW } from "./distance";
-import { BLOCK, D, E, Field, M, N, P, TILE, V, W, batch, bind, claimPacked, columnGradients, dKeys, dLanes, dOutputRows, dOutputs, dValues,
-  degree, delta, field, gauss, groups, head, isBound, keep, keyLength, keyRow, laneFlags, laneColumns, laneNorms, laneRows, level, outputs, p, pointer, queryLength,
-  queryRow, roundUp, rowFlags, s, signs, sphere, table, tileNorms, tileRows, unbind, valueGroups, w } from "./state";
+import {
+  batch, bind, BLOCK, claimPacked, columnGradients, D, degree, delta, dKeys, dLanes, dOutputRows, dOutputs, dValues, E,
+  Field, field, gauss, groups, head, isBound, keep, keyLength, keyRow, laneColumns, laneFlags, laneNorms, laneRows,
+  level, M, N, outputs, P, p, pointer, queryLength, queryRow, roundUp, rowFlags, s, signs, sphere, table, TILE,
+  tileNorms, tileRows, unbind, V, valueGroups, W, w,
+} from "./state";
 import { madd } from "./math/madd";
 import { column_sums, pack_groups, pack_lanes } from "./forward";
 import { columns_of_rows, inTiles, lanes_of_rows, largest_bits, pack_values, stage_values } from "./pack";
 import { product_forward } from "./product";
 import { weight_backward } from "./score";
-import { clear_sums, column_backward, degree_backward, orderSum, scaleSum, score_backward, slope_backward, spoil_sums } from "./slope";
+import {
+  clear_sums, column_backward, degree_backward, orderSum, scaleSum, score_backward, slope_backward, spoil_sums,
+} from "./slope";
 import { point_backward, sphere_backward, value_backward } from "./spread";
-import { begin_block, constants, flags, masked, row0, rowEnd, tileRowCount, tile_forward } from "./tile";
+import { begin_block, constants, flags, masked, row0, rowEnd, tile_forward, tileRowCount } from "./tile";
 
 const NAN: i32 = 0x7fc00000;
 /** Level of a lane without weights: e^(s - level) is 0 for every score. */
@@ -77,7 +83,8 @@ function begin_rows(i0: i32, valid: i32): bool {
 }
 
 /**
- * In the order and rounding of `product_forward`: where one key has all the weight, P - delta is exactly 0, as it should be.
+ * In the order and rounding of `product_forward`: where one key has all the weight, P - delta is exactly 0, as it
+ * should be.
  */
 function inner_product(a: usize, b: usize): f32 {
   let sum = f32x4.splat(0);
@@ -161,11 +168,13 @@ export function backward_unit(b: i32, h: i32, from: i32, to: i32): void {
     const first = (queryRow + <usize>i0) * (<usize>D << 2);
     finish_points(laneColumns, dLanes, laneNorms, rows, ROW << 2, pointer(Field.DQ) + first);
     for (let lane = 0; lane < valid; lane++) {
-      if (flagOf(lane) & (BAD_SLOPES | BAD_COLUMN)) fill_nan(pointer(Field.DQ) + first + <usize>lane * (<usize>D << 2), D);
+      if (!(flagOf(lane) & (BAD_SLOPES | BAD_COLUMN))) continue;
+      fill_nan(pointer(Field.DQ) + first + <usize>lane * (<usize>D << 2), D);
     }
   }
   const heads = <usize>field(Field.HEADS);
-  const sums = pointer(Field.D_HEADS) + ((<usize>part * <usize>field(Field.BATCH) + <usize>batch) * heads + <usize>head) * 16;
+  const row = (<usize>part * <usize>field(Field.BATCH) + <usize>batch) * heads + <usize>head;
+  const sums = pointer(Field.D_HEADS) + row * 16;
   store<f64>(sums, load<f64>(sums) + orderSum);
   store<f64>(sums, load<f64>(sums, 8) + scaleSum, 8);
   clear_sums();
@@ -211,8 +220,8 @@ function mark(columns: bool): void {
 }
 
 /**
- * Scratch gradients, in groups of `pitch` bytes, to the caller's rows; on the sphere projected onto the tangent plane and
- * divided by the norm.
+ * Scratch gradients, in groups of `pitch` bytes, to the caller's rows; on the sphere projected onto the tangent plane
+ * and divided by the norm.
  */
 function finish_points(points: usize, gradient: usize, norms: usize, rows: i32, pitch: usize, to: usize): void {
   const scale = reinterpret<f32>(field(Field.SCALE));
@@ -255,8 +264,8 @@ export function backward_finish(): void {
   const bytes = <usize>P << 2;
   for (let j = 0; j < keyLength; j += TILE) {
     const tile = <usize>j;
-    finish_points(tileRows + tile * bytes, dKeys + tile * bytes, tileNorms + (tile << 2), min(TILE, keyLength - j), 1024,
-      points + tile * (<usize>D << 2));
+    const rows = min(TILE, keyLength - j), to = points + tile * (<usize>D << 2);
+    finish_points(tileRows + tile * bytes, dKeys + tile * bytes, tileNorms + (tile << 2), rows, 1024, to);
   }
   for (let j = 0; j < keyLength; j++) {
     const row = <usize>j, flag = load<u8>(rowFlags + row);
@@ -271,8 +280,8 @@ export function backward_finish(): void {
 }
 
 /**
- * What a thread takes at a time: all query heads of a key head, and of their blocks every parts-th one, from its own. The sums
- * of column gradients need all blocks, so that with degree normalisation there must be one part.
+ * What a thread takes at a time: all query heads of a key head, and of their blocks every parts-th one, from its own.
+ * The sums of column gradients need all blocks, so that with degree normalisation there must be one part.
  */
 export function backward_part(b: i32, key: i32, own: i32, parts: i32): void {
   part = own;

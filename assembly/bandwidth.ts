@@ -1,13 +1,14 @@
 /**
- * What a measured bandwidth needs (equations section 3): the mean of z over the pairs of a head, or its lower median, with z
- * scaled to d_g/kappa by the head record. The host makes eps of it.
+ * What a measured bandwidth needs (equations section 3): the mean of z over the pairs of a head, or its lower median,
+ * with z scaled to d_g/kappa by the head record. The host makes eps of it.
  *
- * The median is a radix selection over the bits of z, which order like z itself as z >= 0: three streaming passes count the
- * next 11, 11 and 10 bits of the numbers that share the bits found so far. Memory: one histogram, never N x M numbers.
+ * The median is a radix selection over the bits of z, which order like z itself as z >= 0: three streaming passes count
+ * the next 11, 11 and 10 bits of the numbers that share the bits found so far. Memory: one histogram, never N x M
+ * numbers.
  */
 import { ROW } from "./distance";
 import { pack_groups, pack_lanes } from "./forward";
-import { BLOCK, Field, TILE, bind, field, keep, keyLength, pointer, poison, queryLength, unbind, z } from "./state";
+import { bind, BLOCK, Field, field, keep, keyLength, pointer, poison, queryLength, TILE, unbind, z } from "./state";
 import { begin_block, constants, masked, row0, rowEnd, tile_forward } from "./tile";
 
 const MEAN: i32 = -1;

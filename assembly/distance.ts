@@ -5,12 +5,12 @@
  *   z_ij^2 = zs^2 d_ij^2    Gaussian kernel, which needs no root
  *
  *   d_ij^2 = sum_d (q_id - k_jd)^2                      direct
- *   d_ij^2 = (|q_i|^2 + |k_j|^2) - 2 q_i.k_j            expanded: a third cheaper in the inner loop, where components are many
+ *   d_ij^2 = (|q_i|^2 + |k_j|^2) - 2 q_i.k_j            expanded: a third cheaper in the inner loop
  *
- * The expanded form loses every digit of nearly coincident points. It is kept for a group of 8 queries and 4 keys only if all
- * their d^2 are at least half of |q|^2 + |k|^2, where nothing more than one bit cancels; otherwise the group is summed again
- * directly, and after a second such group the rest of the tile is not even tried. Tiles with a mask are always direct, so that
- * what stands behind the mask has no say.
+ * The expanded form loses every digit of nearly coincident points. It is kept for a group of 8 queries and 4 keys only
+ * if all their d^2 are at least half of |q|^2 + |k|^2, where nothing more than one bit cancels; otherwise the group is
+ * summed again directly, and after a second such group the rest of the tile is not even tried. Tiles with a mask are
+ * always direct, so that what stands behind the mask has no say.
  * Shapes: queries [4 pairs][D][8 lanes], keys [16 groups][D][4], squares [32] and [64], result [64 keys][32 lanes].
  * Lanes are queries: 2 query vectors times 4 keys make 8 accumulators, and no sum across lanes is ever needed.
  * Error of d^2: (16 + D/16)/2 + 3 units of 2^-24 in the worst case of the direct form, about 1 in practice.
@@ -25,8 +25,8 @@ export const ROW: usize = 128;
 export const EXPANDED_FROM: i32 = 24;
 
 /**
- * Bytes of 16 components of a group of keys: direct sums are sums of partial sums of so many, as one long chain of terms of
- * equal size rounds the same way again and again.
+ * Bytes of 16 components of a group of keys: direct sums are sums of partial sums of so many, as one long chain of
+ * terms of equal size rounds the same way again and again.
  */
 const CHUNK: usize = 16 * 16;
 
@@ -45,8 +45,8 @@ function isClose(squares: v128, distance: v128): v128 {
 }
 
 /**
- * Writes z, or with `gauss` z^2, and returns the largest z of each lane; 0 with `gauss`. `qq` and `kk` have the squares |q|^2 and
- * |k|^2 and are read only if `expanded`.
+ * Writes z, or with `gauss` z^2, and returns the largest z of each lane; 0 with `gauss`. `qq` and `kk` have the squares
+ * |q|^2 and |k|^2 and are read only if `expanded`.
  */
 export function distance_forward(
   q: usize, k: usize, z: usize, groups: i32, dim: i32, zs: f64, gauss: bool, expanded: bool, qq: usize, kk: usize,

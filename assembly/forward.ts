@@ -3,23 +3,23 @@
  *
  *   O_i = sum_j w_ij V_j / l_i,   l_i = sum_j w_ij,   L_i = r_i + log l_i,   w_ij = e^(s_ij - r_i)
  *
- * r_i is a running reference of the exponents: the largest score of the first tile that the row sees, raised only when a
- * later score passes it by 28, so that sums are rescaled a few times at most and a weight never overflows.
+ * r_i is a running reference of the exponents: the largest score of the first tile that the row sees, raised only when
+ * a later score passes it by 28, so that sums are rescaled a few times at most and a weight never overflows.
  * Memory beyond the arrays of the call is the packed head and one tile: O(M), never N x M.
  */
 import { ROW } from "./distance";
 import { exp } from "./math/exp";
 import { log } from "./math/log";
 import {
-  KEY_SIDE, QUERY_SIDE, inTiles, lanes_of_rows, pack_columns, pack_points, squares_of_rows, stage_points, transpose,
+  inTiles, KEY_SIDE, lanes_of_rows, pack_columns, pack_points, QUERY_SIDE, squares_of_rows, stage_points, transpose,
 } from "./pack";
 import { weight_forward } from "./score";
 import {
-  BLOCK, D, E, Field, M, N, P, TILE, V, W, batch, bind, claimPacked, columns, degree, field, groupSquares, groups, head, isBound, keep, keyLength, keyRow,
-  laneRows, laneSquares, lanes, outputs, pointer, poison, queryLength, queryRow, reference, s, stage, sum, table,
-  top, unbind, w,
+  batch, bind, BLOCK, claimPacked, columns, D, degree, E, Field, field, groups, groupSquares, head, isBound, keep,
+  keyLength, keyRow, laneRows, lanes, laneSquares, M, N, outputs, P, pointer, poison, queryLength, queryRow, reference,
+  s, stage, sum, table, TILE, top, unbind, V, W, w,
 } from "./state";
-import { UNSEEN, begin_block, constants, flags, masked, row0, rowEnd, tileRowCount, tile_forward } from "./tile";
+import { begin_block, constants, flags, masked, row0, rowEnd, tile_forward, tileRowCount, UNSEEN } from "./tile";
 import { value_forward } from "./value";
 
 const NAN: i32 = 0x7fc00000;

@@ -1,21 +1,25 @@
 /**
- * Masks of one tile (equations section 5). A pair (query i, key j), position p = i + keyLength - queryLength, is masked when
+ * Masks of one tile (equations section 5). A pair (query i, key j), position p = i + keyLength - queryLength, is masked
+ * when
  *
  *   i >= queryLength;  j >= keyLength;  causal and j > p;  excludeSelf and j = p;  the caller's mask says so;
  *   window >= 0 and |p - j| > window, unless j < g or 0 <= p < g for g global tokens
  *
- * `classify` decides from the ranges alone whether a tile is skipped, computed as it is, or computed with a mask, so the cost
- * follows the unmasked pairs. `build_keep` writes the mask of a tile, all ones = keep, [64][32]. Either side can be the lanes:
- * queries in attention, keys where columns are summed. The distance threshold is no part of this, as it needs the distance.
+ * `classify` decides from the ranges alone whether a tile is skipped, computed as it is, or computed with a mask, so
+ * the cost follows the unmasked pairs. `build_keep` writes the mask of a tile, all ones = keep, [64][32]. Either side
+ * can be the lanes: queries in attention, keys where columns are summed. The distance threshold is no part of this, as
+ * it needs the distance.
  */
 import { ROW } from "./distance";
-import { Field, batch, field, head, keyLength, pointer, queryLength } from "./state";
+import { batch, Field, field, head, keyLength, pointer, queryLength } from "./state";
 
 export const SKIP: i32 = 0;
 export const FULL: i32 = 1;
 export const PARTIAL: i32 = 2;
 
-/** Whether queries [i0, i1) and keys [j0, j1) have any, only, or some unmasked pairs. Both ranges within the lengths. */
+/**
+ * Whether queries [i0, i1) and keys [j0, j1) have any, only, or some unmasked pairs. Both ranges within the lengths.
+ */
 export function classify(i0: i32, i1: i32, j0: i32, j1: i32): i32 {
   if (i0 >= i1 || j0 >= j1) return SKIP;
   if (field(Field.IGNORE_MASKS)) return FULL;

@@ -1,6 +1,6 @@
 /**
- * From the caller's rows to the layouts that the loops read, in three steps: rows are staged (scaled or normalised, bad rows
- * zeroed, padded with zeros to a multiple of 4), then transposed 4 x 4.
+ * From the caller's rows to the layouts that the loops read, in three steps: rows are staged (scaled or normalised, bad
+ * rows zeroed, padded with zeros to a multiple of 4), then transposed 4 x 4.
  *
  *   euclidean  x' = x 2^-e, exact, so that no square overflows or vanishes; e = 0 for ordinary numbers
  *   sphere     x' = x / |x|, the norm in float64, so each component carries one rounding
@@ -8,13 +8,16 @@
  * A zero vector has no direction: its angle to everything is pi/2. It becomes a unit vector along one of two extra
  * components, one for queries and one for keys, which is at that angle to everything there is.
  */
-import { D, E, P, TILE, V, W, sphere, stage } from "./state";
+import { D, E, P, sphere, stage, TILE, V, W } from "./state";
 
 /** Which of the two extra components a zero vector of this side points along. */
 export const QUERY_SIDE: i32 = 0;
 export const KEY_SIDE: i32 = 1;
 
-/** `bytes` bytes of 0, a multiple of 16. For rows, memory.fill and memory.copy are dearer: each is a call out of the module. */
+/**
+ * `bytes` bytes of 0, a multiple of 16. For rows, memory.fill and memory.copy are dearer: each is a call out of the
+ * module.
+ */
 // @ts-ignore: decorator
 @inline
 function clear(to: usize, bytes: usize): void {
@@ -69,8 +72,8 @@ export function has_zero_row(from: usize, rows: usize, width: usize): bool {
 }
 
 /**
- * Stages `count` rows of D floats as rows of P floats, and zero rows up to `padded`. `bad` is 0 or the address of the rows'
- * flags, of which bit 1 counts. `norms` is 0 or receives 1/|x|, 0 for a zero vector.
+ * Stages `count` rows of D floats as rows of P floats, and zero rows up to `padded`. `bad` is 0 or the address of the
+ * rows' flags, of which bit 1 counts. `norms` is 0 or receives 1/|x|, 0 for a zero vector.
  */
 export function stage_points(
   from: usize, count: i32, padded: i32, bad: usize, side: i32, scale: f32, to: usize, norms: usize,
@@ -157,7 +160,10 @@ export function lanes_of_rows(from: usize, pitch: usize, width: i32, to: usize):
   }
 }
 
-/** `count` rows of `width` floats, a multiple of 4, to [width/4][.][4], where a group of 4 components takes `pitch` bytes. */
+/**
+ * `count` rows of `width` floats, a multiple of 4, to [width/4][.][4], where a group of 4 components takes `pitch`
+ * bytes.
+ */
 export function columns_of_rows(from: usize, count: i32, width: i32, to: usize, pitch: usize): void {
   const groups = <usize>width >> 2;
   for (let r: usize = 0; r < <usize>count; r++) {
@@ -169,8 +175,8 @@ export function columns_of_rows(from: usize, count: i32, width: i32, to: usize, 
 }
 
 /**
- * Points of a head, staged 4 rows at a time, to [rows/4][E][4] and, unless `tiles` is 0, to [tiles][P/4][64][4]. `squares`
- * receives |x|^2 of each; `norms` as in `stage_points`.
+ * Points of a head, staged 4 rows at a time, to [rows/4][E][4] and, unless `tiles` is 0, to [tiles][P/4][64][4].
+ * `squares` receives |x|^2 of each; `norms` as in `stage_points`.
  */
 export function pack_points(
   from: usize, count: i32, bad: usize, side: i32, scale: f32, to: usize, squares: usize, tiles: usize, norms: usize,

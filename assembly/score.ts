@@ -1,5 +1,6 @@
 /**
- * From scaled distances to unnormalised weights, one tile of 32 query lanes and up to 64 keys at a time (equations section 4):
+ * From scaled distances to unnormalised weights, one tile of 32 query lanes and up to 64 keys at a time (equations
+ * section 4):
  *
  *   s_ij = -(d_M + alpha) log(1 + z_ij)   or   -z_ij^2      score_forward, with the largest score of each query
  *   w_ij = e^(s_ij - r_i),  l_i = sum_j w_ij                weight_forward
@@ -8,7 +9,7 @@
  * window in which a core reorders.
  */
 import { exp } from "./math/exp";
-import { MEDIUM_Z, SMALL_Z, log1p_general, log1p_medium, log1p_small } from "./math/log1p";
+import { log1p_general, log1p_medium, log1p_small, MEDIUM_Z, SMALL_Z } from "./math/log1p";
 import { ROW } from "./distance";
 
 /** Score of a masked pair: finite, so that no difference of two scores is NaN. */
@@ -81,8 +82,8 @@ export function weight_forward(t: usize, s: usize, w: usize, reference: usize, s
 }
 
 /**
- * Normalised weights from the caller's log-sum-exp: e^(s_ij - L_i), at most 1. Where L is so large that its own rounding is
- * felt, this keeps a row from outgrowing its size.
+ * Normalised weights from the caller's log-sum-exp: e^(s_ij - L_i), at most 1. Where L is so large that its own
+ * rounding is felt, this keeps a row from outgrowing its size.
  */
 export function weight_backward(t: usize, s: usize, w: usize, level: usize, keys: i32): void {
   const bytes = <usize>keys << 7;

@@ -4,8 +4,8 @@
  *   c^2 = |q - k|^2 while it is at most 2, otherwise -|q + k|^2, coded by the sign          chord_forward
  *   z_ij = zs theta_ij, or its square for the Gaussian kernel                               angle_forward
  *
- * Between 2 and 3 the sum's square is 4 - |q - k|^2, to the rounding of the inputs; beyond, where that would cancel, the
- * group of 4 keys is summed again with the sign of k turned. Shapes as in `distance.ts`.
+ * Between 2 and 3 the sum's square is 4 - |q - k|^2, to the rounding of the inputs; beyond, where that would cancel,
+ * the group of 4 keys is summed again with the sign of k turned. Shapes as in `distance.ts`.
  */
 import { ROW } from "./distance";
 import { angle } from "./math/asin";
@@ -57,7 +57,8 @@ function store8(out: usize, offset: usize, a: v128, b: v128, plus: bool): void {
     // -1 codes a difference squared of 3.
     const limit = f32x4.splat(-1.0001), zero = f32x4.splat(0);
     const x = v128.load(out), y = v128.load(out, 16);
-    const farA = v128.and(f32x4.ge(x, limit), i32x4.lt_s(x, zero)), farB = v128.and(f32x4.ge(y, limit), i32x4.lt_s(y, zero));
+    const farA = v128.and(f32x4.ge(x, limit), i32x4.lt_s(x, zero));
+    const farB = v128.and(f32x4.ge(y, limit), i32x4.lt_s(y, zero));
     v128.store(out, v128.bitselect(f32x4.neg(a), x, farA));
     v128.store(out, v128.bitselect(f32x4.neg(b), y, farB), 16);
   } else {
@@ -88,7 +89,10 @@ export function chord_forward(q: usize, k: usize, z: usize, groups: i32, dim: i3
   }
 }
 
-/** Replaces the coded squares by z, or z^2, and returns the largest of each lane. `copy` is 0 or receives the coded squares. */
+/**
+ * Replaces the coded squares by z, or z^2, and returns the largest of each lane. `copy` is 0 or receives the coded
+ * squares.
+ */
 export function angle_forward(t: usize, z: usize, keys: i32, zs: f64, gauss: bool, copy: usize): v128 {
   const scale = f32x4.splat(<f32>zs);
   let largest = f32x4.splat(0);

@@ -5,10 +5,11 @@
  *   dq_i += sum_j c_ij (q_i - k_j),  dk_j -= the same terms        point_backward
  *   dq_i += sum_j g c_ij (q_i - g k_j),  dk_j -= sum_i c_ij (q_i - g k_j),  g = +-1       sphere_backward
  *
- * c (q - k) is formed pair by pair: (sum c) q - sum c k would cancel for close points. Both sums use the one difference, which
- * makes lanes of components the cheaper choice here. 4 keys and their gradients stay in registers while the queries pass by.
- * Shapes: weights and c [64 keys][32 queries]; of the block [P/4 or W/4][32 rows][4], of the tile [P/4 or W/4][64 keys][4], so that
- * the inner loop runs through memory in order.
+ * c (q - k) is formed pair by pair: (sum c) q - sum c k would cancel for close points. Both sums use the one
+ * difference, which makes lanes of components the cheaper choice here. 4 keys and their gradients stay in registers
+ * while the queries pass by.
+ * Shapes: weights and c [64 keys][32 queries]; of the block [P/4 or W/4][32 rows][4], of the tile [P/4 or W/4][64
+ * keys][4], so that the inner loop runs through memory in order.
  */
 import { ROW } from "./distance";
 import { madd } from "./math/madd";
@@ -17,10 +18,12 @@ import { madd } from "./math/madd";
 const BLOCK_GROUP: usize = 512;
 const TILE_GROUP: usize = 1024;
 
-/** w [keys][32], dO -> dV, added. */
+/** w [keys][32], dO -> dV, added. Two groups of components at a time; where one is left over it goes with itself. */
 export function value_backward(w: usize, dO: usize, dV: usize, keys: i32, groups: i32): void {
   const bytes = <usize>keys << 4;
-  for (let g = 0; g < groups; g++) {
+  for (let g = 0; g < groups; g += 2) {
+    const paired = g + 1 < groups;
+    const other = paired ? BLOCK_GROUP : 0;
     let weight = w;
     for (let at: usize = 0; at < bytes; at += 64) {
       let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
@@ -29,27 +32,37 @@ export function value_backward(w: usize, dO: usize, dV: usize, keys: i32, groups
       const end = dO + BLOCK_GROUP;
       do {
         const x = v128.load(row);
-        a0 = madd(x, v128.load32_splat(weight), a0);
-        a1 = madd(x, v128.load32_splat(weight, 128), a1);
-        a2 = madd(x, v128.load32_splat(weight, 256), a2);
-        a3 = madd(x, v128.load32_splat(weight, 384), a3);
-        const y = v128.load(row, 16);
-        b0 = madd(y, v128.load32_splat(weight, 4), b0);
-        b1 = madd(y, v128.load32_splat(weight, 132), b1);
-        b2 = madd(y, v128.load32_splat(weight, 260), b2);
-        b3 = madd(y, v128.load32_splat(weight, 388), b3);
-        row += 32;
-        weight += 8;
+        const y = v128.load(row + other);
+        const w0 = v128.load32_splat(weight);
+        a0 = madd(x, w0, a0);
+        b0 = madd(y, w0, b0);
+        const w1 = v128.load32_splat(weight, 128);
+        a1 = madd(x, w1, a1);
+        b1 = madd(y, w1, b1);
+        const w2 = v128.load32_splat(weight, 256);
+        a2 = madd(x, w2, a2);
+        b2 = madd(y, w2, b2);
+        const w3 = v128.load32_splat(weight, 384);
+        a3 = madd(x, w3, a3);
+        b3 = madd(y, w3, b3);
+        row += 16;
+        weight += 4;
       } while (row != end);
       const to = dV + at;
-      v128.store(to, f32x4.add(v128.load(to), f32x4.add(a0, b0)));
-      v128.store(to, f32x4.add(v128.load(to, 16), f32x4.add(a1, b1)), 16);
-      v128.store(to, f32x4.add(v128.load(to, 32), f32x4.add(a2, b2)), 32);
-      v128.store(to, f32x4.add(v128.load(to, 48), f32x4.add(a3, b3)), 48);
+      v128.store(to, f32x4.add(v128.load(to), a0));
+      v128.store(to, f32x4.add(v128.load(to, 16), a1), 16);
+      v128.store(to, f32x4.add(v128.load(to, 32), a2), 32);
+      v128.store(to, f32x4.add(v128.load(to, 48), a3), 48);
+      if (paired) {
+        v128.store(to, f32x4.add(v128.load(to, 1024), b0), 1024);
+        v128.store(to, f32x4.add(v128.load(to, 1040), b1), 1040);
+        v128.store(to, f32x4.add(v128.load(to, 1056), b2), 1056);
+        v128.store(to, f32x4.add(v128.load(to, 1072), b3), 1072);
+      }
       weight += 3 * ROW;
     }
-    dO += BLOCK_GROUP;
-    dV += TILE_GROUP;
+    dO += 2 * BLOCK_GROUP;
+    dV += 2 * TILE_GROUP;
   }
 }
 

@@ -1,10 +1,12 @@
 /**
- * The unit of work at hand: one batch entry b and one query head h, with the key head that it reads. `bind` reads the call
- * record that the host wrote (see src/backends/wasm/layout.ts, which mirrors the indices) and lays out the scratch memory.
- * One instance works for one thread, so module variables are the registers of that thread; nothing here is shared.
+ * The unit of work at hand: one batch entry b and one query head h, with the key head that it reads. `bind` reads the
+ * call record that the host wrote (see src/backends/wasm/layout.ts, which mirrors the indices) and lays out the scratch
+ * memory. One instance works for one thread, so module variables are the registers of that thread; nothing here is
+ * shared.
  *
  * Letters: H heads, N queries, M keys, D components in memory, E = D + extra components in scratch, V value components,
- * P = E and W = V rounded up to 4. A block is 32 rows whose lanes run in parallel, a tile is 64 rows that they all visit.
+ * P = E and W = V rounded up to 4. A block is 32 rows whose lanes run in parallel, a tile is 64 rows that they all
+ * visit.
  */
 
 export const BLOCK: i32 = 32;
@@ -166,12 +168,15 @@ export function roundUp(n: i32, unit: i32): i32 {
 let cursor: usize = 0;
 function take(floats: usize): usize {
   const at = cursor;
-  // Buffers of a multiple of 4 KiB each would meet in the same sets of the cache, and stores would hold up loads of others.
+  // Buffers of a multiple of 4 KiB each would meet in the same sets of the cache.
   cursor = (at + (floats << 2) + 63 + 320) & ~63;
   return at;
 }
 
-/** Sizes and scratch of a call. `scratch` must be a multiple of 64; with `backward` the gradient's buffers are laid out too. */
+/**
+ * Sizes and scratch of a call. `scratch` must be a multiple of 64; with `backward` the gradient's buffers are laid out
+ * too.
+ */
 export function open(callRecord: usize, scratch: usize, backward: bool): void {
   call = callRecord;
   N = field(Field.QUERIES);

@@ -3,19 +3,20 @@
  *
  *   s_ij = log Phi(z_ij) - b_j,   or MASKED,  and its maximum over the tile for each lane
  *
- * with b_j = a log N_C,j when degree normalisation is on. The same code serves attention (lanes are queries) and column sums
- * (lanes are keys), as the score is symmetric. After it, `z`, `s`, `top` and, where `masked`, `keep` describe the tile.
+ * with b_j = a log N_C,j when degree normalisation is on. The same code serves attention (lanes are queries) and column
+ * sums (lanes are keys), as the score is symmetric. After it, `z`, `s`, `top` and, where `masked`, `keep` describe the
+ * tile.
  */
-import { EXPANDED_FROM, ROW, distance_forward } from "./distance";
+import { distance_forward, EXPANDED_FROM, ROW } from "./distance";
 import { asin_constants } from "./math/asin";
 import { exp_constants } from "./math/exp";
 import { log1p_constants } from "./math/log1p";
-import { FULL, PARTIAL, SKIP, build_keep, classify } from "./masks";
+import { build_keep, classify, FULL, PARTIAL, SKIP } from "./masks";
 import { MASKED, score_forward } from "./score";
 import { angle_forward, chord_forward } from "./sphere";
 import {
-  BLOCK, E, Field, TILE, exempt, exponent, field, gauss, groupSquares, groups, head, keep, keyLength, keyRow, laneSquares, lanes, largestZ, batch, pointer,
-  poison, queryLength, queryRow, roundUp, s, sphere, table, threshold, top, z, zs,
+  batch, BLOCK, E, exempt, exponent, Field, field, gauss, groups, groupSquares, head, keep, keyLength, keyRow, lanes,
+  laneSquares, largestZ, pointer, poison, queryLength, queryRow, roundUp, s, sphere, table, threshold, TILE, top, z, zs,
 } from "./state";
 
 /** Reference of a lane that has seen no unmasked pair: below any score, above MASKED. */
@@ -54,8 +55,9 @@ export function begin_block(lane0: i32, valid: i32, laneIsQuery: bool): void {
 }
 
 /**
- * Scores of lanes [lane0, lane0 + valid) against those of the 64 rows from `first`, and below `limit`, that they can see. False
- * when that is none. `bias` is 0 or the column sums of the head's keys, `a` their factor; `codes` as in `angle_forward`.
+ * Scores of lanes [lane0, lane0 + valid) against those of the 64 rows from `first`, and below `limit`, that they can
+ * see. False when that is none. `bias` is 0 or the column sums of the head's keys, `a` their factor; `codes` as in
+ * `angle_forward`.
  */
 export function tile_forward(
   lane0: i32, valid: i32, first: i32, limit: i32, laneIsQuery: bool, bias: usize, a: f32, codes: usize,
@@ -92,7 +94,10 @@ export function tile_forward(
   return true;
 }
 
-/** Leaves out the keys at the ends of the tile that no query of the block can see; what is left starts at a multiple of 4. */
+/**
+ * Leaves out the keys at the ends of the tile that no query of the block can see; what is left starts at a multiple of
+ * 4.
+ */
 function clip(i0: i32, valid: i32): void {
   if (field(Field.IGNORE_MASKS)) return;
   const p0 = i0 + keyLength - queryLength, p1 = p0 + valid - 1;

@@ -12,9 +12,12 @@ import { afterAll, describe, expect, test } from "vitest";
 import { createRandom } from "../reference/random.js";
 import { Attention } from "../src/attention.js";
 import { createReferenceBackend } from "../src/backends/reference.js";
+import { Arena } from "../src/backends/wasm/arena.js";
 import { createWasmBackend } from "../src/backends/wasm/index.js";
 import { type Engine, instantiate } from "../src/backends/wasm/module.js";
 import { isBetter } from "../src/backends/wasm/relaxed.js";
+import { finish } from "../src/backends/wasm/run.js";
+import { backwardSteps, forwardSteps, weightsSteps } from "../src/backends/wasm/steps.js";
 import { makePlan } from "../src/plan.js";
 import type { AttentionInputs, AttentionOptions, BackwardResult, Floats } from "../src/types.js";
 import { inputKinds, randomProblem } from "../src/verify/battery.js";
@@ -257,6 +260,43 @@ describe("memory", () => {
     expect(backend.memoryBytes).toBe(size);
     expect(expected.output).toEqual(kept);
     expect(own.forwardSync(first, { window: 4 })).toEqual(expected);
+  });
+
+  test("guard bytes between its buffers stay untouched", () => {
+    const guard = 64;
+    const guards: number[] = [];
+    class Guarded extends Arena {
+      override reset(): void {
+        super.reset();
+        guards.length = 0;
+      }
+      override take(bytes: number): number {
+        // A buffer ends where the multiple of 64 does that holds it; the scratch of the kernels is one buffer here.
+        const address = super.take(Math.ceil(bytes / 64) * 64 + guard);
+        const at = address + Math.ceil(bytes / 64) * 64;
+        new Uint8Array(this.memory.buffer, at, guard).fill(0xa5);
+        guards.push(at);
+        return address;
+      }
+    }
+    const module = new WebAssembly.Module(readFileSync(new URL("../build/wasm/attention.wasm", import.meta.url)));
+    const engine = instantiate(module, new WebAssembly.Memory({ initial: 1, maximum: 65536 }));
+    const random = createRandom(31);
+    for (let c = 0; c < 60; c++) {
+      const { inputs, options, dOutput } = randomProblem(random, inputKinds[c % inputKinds.length], true, 140);
+      const plan = makePlan(inputs, options);
+      const [q, k, v] = [inputs.q, inputs.k, inputs.v].map((x) => Float32Array.from(x));
+      const arena = new Guarded(engine.memory);
+      const intact = () =>
+        guards.length > 0 &&
+        guards.every((at) => new Uint8Array(engine.memory.buffer, at, guard).every((b) => b === 0xa5));
+      const forward = finish(forwardSteps(engine, plan, { q, k, v }, arena));
+      expect(intact(), `forward ${c}`).toBe(true);
+      finish(backwardSteps(engine, plan, { q, k, v }, { ...forward, dOutput: Float32Array.from(dOutput) }, arena));
+      expect(intact(), `backward ${c}`).toBe(true);
+      finish(weightsSteps(engine, plan, { q, k }, arena));
+      expect(intact(), `weights ${c}`).toBe(true);
+    }
   });
 
   test("a call that needs more than there is says so", () => {

@@ -1,12 +1,13 @@
 /**
- * The angle between unit vectors from a squared chord (equations section 2), lane by lane. Its argument is coded with a sign:
+ * The angle between unit vectors from a squared chord (equations section 2), lane by lane. Its argument is coded with a
+ * sign:
  *
  *   +c^2, c = |q - k|, c^2 <= 2    theta = 2 asin(c/2)            acute
  *   -c^2, c = |q + k|, c^2 <  2    theta = pi - 2 asin(c/2)       obtuse
  *   asin(x) = x (1 + y A(y)),  y = x^2 in [0, 1/2]
  *
  * A has degree 6 and is a minimax fit of the relative error (0.26 units of 2^-24 before rounding).
- * Largest relative error: see scripts/accuracy/scan.mjs.
+ * Largest relative error: 2.3 units acute, 2.9 obtuse, over every float32 by scripts/accuracy/scan.mjs.
  */
 import { constant, constant_bits } from "../table";
 import { madd } from "./madd";

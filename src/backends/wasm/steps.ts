@@ -51,8 +51,13 @@ function* prepare(call: Call): Steps<void> {
   }
 }
 
-export function* forwardSteps(engine: Engine, plan: Plan, tensors: Tensors): Steps<ForwardResult<Float32Array>> {
-  const call = new Call(new Arena(engine.memory), engine.kernels, plan, tensors);
+export function* forwardSteps(
+  engine: Engine,
+  plan: Plan,
+  tensors: Tensors,
+  arena = new Arena(engine.memory),
+): Steps<ForwardResult<Float32Array>> {
+  const call = new Call(arena, engine.kernels, plan, tensors);
   yield* prepare(call);
   call.beginForward();
   const [scratch] = call.scratch(1, false);
@@ -79,9 +84,14 @@ export function readForward(call: Call): ForwardResult<Float32Array> {
   return { output, logSumExp };
 }
 
-export function* weightsSteps(engine: Engine, plan: Plan, tensors: Omit<Tensors, "v">): Steps<Float32Array> {
+export function* weightsSteps(
+  engine: Engine,
+  plan: Plan,
+  tensors: Omit<Tensors, "v">,
+  arena = new Arena(engine.memory),
+): Steps<Float32Array> {
   const { q, k } = tensors;
-  const call = new Call(new Arena(engine.memory), engine.kernels, plan, { q, k });
+  const call = new Call(arena, engine.kernels, plan, { q, k });
   yield* prepare(call);
   const blocks = Math.min(call.blocks, blocksPerStep(plan));
   call.beginWeights(blocks);
@@ -109,9 +119,10 @@ export function* backwardSteps(
   plan: Plan,
   tensors: Tensors,
   saved: BackwardInputs,
+  arena = new Arena(engine.memory),
 ): Steps<BackwardResult<Float32Array>> {
   const { kernels } = engine;
-  const call = new Call(new Arena(engine.memory), kernels, plan, tensors);
+  const call = new Call(arena, kernels, plan, tensors);
   yield* prepare(call);
   call.beginBackward(saved, 1);
   const [scratch] = call.scratch(1, true);
