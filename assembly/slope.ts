@@ -4,7 +4,7 @@
  *   dS_ij = w_ij (P_ij - delta_i)   [- a G_j C_ij with degree normalisation]
  *   dS_ij (ds/dz)(dz/dd)/d_ij:
  *     euclidean      alpha < 2    c = -dS (d_M + alpha) zs^2 / (z (1 + z)), 0 at z = 0      alpha = 2    c = -2 dS zs^2
- *     sphere         alpha < 2    c = -dS (d_M + alpha) zs / ((1 + z) sin theta)     alpha = 2    c = -2 dS z zs/sin theta
+ *     sphere         alpha < 2    c = -dS (d_M + alpha) zs / ((1 + z) sin theta)  alpha = 2    c = -2 dS z zs/sin theta
  *   A = sum dS s  (s before the degree bias),  Z = sum dS z/(1 + z),  or sum dS z^2 at alpha = 2
  *
  * A and Z become dAlpha and dKappa. Each is summed over a tile in float32 lanes and over tiles in float64.
