@@ -85,7 +85,7 @@ function dijkstra(lengths: Floats, size: number, source: number): SourcePaths {
     if (here < 0) return { length, hops, previous };
     settled[here] = 1;
     for (let j = 0; j < size; j++) {
-      if (settled[j] || j === here) continue;
+      if (settled[j]) continue;
       const through = length[here] + lengths[here * size + j];
       if (through === Number.POSITIVE_INFINITY) continue;
       if (through < length[j] || (through === length[j] && hops[here] + 1 < hops[j])) {

@@ -128,27 +128,22 @@ export function dotProductScores(inputs: Head, options: DotProductOptions): Floa
 export function dotProductAttention(inputs: Head, options: DotProductOptions = {}): DotProductResult {
   const { v, N, M, V, mask, fill } = resolve(inputs, options);
   const weights = dotProductScores(inputs, options);
-  const logSumExp = new Float64Array(N).fill(Number.NEGATIVE_INFINITY);
+  const logSumExp = new Float64Array(N);
   const output = new Float64Array(N * V);
   const leftOut = (p: number): boolean => fill === undefined && Boolean(mask?.[p]);
 
   for (let i = 0; i < N; i++) {
     let largest = Number.NEGATIVE_INFINITY;
-    let attends = false;
     for (let j = 0; j < M; j++) {
       if (leftOut(i * M + j)) continue;
-      attends = true;
       largest = Math.max(largest, weights[i * M + j]);
-    }
-    if (!attends) {
-      weights.fill(0, i * M, (i + 1) * M);
-      continue;
     }
     let sum = 0;
     for (let j = 0; j < M; j++) {
       if (leftOut(i * M + j)) continue;
       sum += Math.exp(weights[i * M + j] - largest);
     }
+    // With nothing to attend to that is −∞ + log 0, as it should be.
     logSumExp[i] = largest + Math.log(sum);
     for (let j = 0; j < M; j++) {
       if (leftOut(i * M + j)) {

@@ -109,6 +109,12 @@ describe("spectrum of an attention matrix", () => {
     close(sharedEigenvalues(Float64Array.of(1, 0.5, 0, 0.5, 1, 0, 0, 0, 0), 3), [0, 1 / 3, 1]);
   });
 
+  test("the symmetric route survives degrees whose product no float64 holds", () => {
+    for (const unit of [1e-200, 1e200]) {
+      close(sharedEigenvalues(Float64Array.of(2 * unit, unit, unit, 2 * unit), 2), [1 / 3, 1]);
+    }
+  });
+
   test("eigenvectors of a symmetric matrix: M V = V diag(values), V orthonormal", () => {
     const phi = pointKernel(3, 12);
     const { values, vectors } = symmetricEigen(phi, 12);

@@ -86,3 +86,7 @@ describe("Hurwitz zeta function: error below 1e-14", () => {
     for (const a of [0, -1, Number.POSITIVE_INFINITY]) expect(() => hurwitzZeta(2, a)).toThrow(/^a: /);
   });
 });
+
+test("far below 0, where Γ is smaller than any float64, it is 0 at once", () => {
+  expect([gamma(-184.5), gamma(-1e14 - 0.5)].map(Math.abs)).toEqual([0, 0]);
+});

@@ -48,6 +48,7 @@ const cases: [string, HeadOptions][] = [
   ["euclidean, bandwidth 4 by its root", { alpha: 1.5, bandwidth: 4, bandwidthExponent: "1/2" }],
   ["euclidean, a = 1/2", { kappa: 1.5, degreeNormalization: 0.5 }],
   ["euclidean, a = 1, alpha 2", { alpha: 2, degreeNormalization: 1 }],
+  ["euclidean, a = 1/2, every row below the floor", { degreeNormalization: 0.5, compatibility: { rowSumFloor: 9 } }],
   ["euclidean, masked", { kappa: 1.5, mask }],
   ["euclidean, masked, a = 1.7", { kappa: 1.5, mask, degreeNormalization: 1.7 }],
   ["sphere, paper", { manifold: "sphere" }],

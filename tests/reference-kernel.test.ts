@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { logKernel, logKernelOrderSlope } from "../reference/kernel.js";
-import { bandwidthFloor, measuredBandwidth, scaleKappa } from "../reference/scale.js";
+import { bandwidthFloor, measuredBandwidth, rescaledRadius, scaleKappa } from "../reference/scale.js";
 
 const relative = (actual: number, expected: number) => Math.abs(actual / expected - 1);
 
@@ -42,13 +42,22 @@ test("kappa: the paper's, the dimension's, none", () => {
   expect([scaleKappa("dim", 9, 1.9), scaleKappa("none", 9, 1.9)]).toEqual([9, 1]);
 });
 
+test("the rescaled radius puts the farthest point, at r pi, where (1 + z)^d_M is pi", () => {
+  for (const intrinsicDim of [1, 2.5, 63]) {
+    expect(relative((1 + Math.PI * rescaledRadius(intrinsicDim)) ** intrinsicDim, Math.PI)).toBeLessThan(
+      // The power multiplies the rounding of its base.
+      4 * (intrinsicDim + 2) * 2 ** -53,
+    );
+  }
+});
+
 test("measured bandwidths: never below the floor, masked pairs left out, NaN handed on", () => {
   expect(bandwidthFloor).toBe(1e-3);
   for (const rule of ["median", "mean"] as const) {
     expect(measuredBandwidth(rule, new Float64Array(4), 1, 1.5)).toBe(1e-3);
     const mask = Uint8Array.of(0, 1, 1);
     expect(measuredBandwidth(rule, Float64Array.of(4, 50, 60), 2, 2, mask)).toBe(4);
-    expect(measuredBandwidth(rule, Float64Array.of(1, Number.NaN, 2), 1, 1)).toBeNaN();
+    expect(measuredBandwidth(rule, Float64Array.of(Number.NaN, 1, 2), 1, 1)).toBeNaN();
     expect(measuredBandwidth(rule, new Float64Array(0), 1, 1)).toBe(1);
   }
 });

@@ -118,10 +118,12 @@ export function arrays(
       (length === undefined || (value as TypedArray).length === length) &&
       [...(value as TypedArray)].every(entries),
     near: [
-      ...(length === undefined ? [] : [new types[0](length + 1), new types[0](Math.max(0, length - 1))]),
+      ...(length === undefined
+        ? []
+        : [length + 1, Math.max(0, length - 1)].map((other) => new types[0](other).fill(allowed[0] ?? 1))),
       ...[Float64Array, Float32Array, Int32Array, Uint8Array, Uint16Array].map((type) => new type(some).fill(1)),
       Array(some).fill(1),
-      ...(some > 0 ? [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1, 1e308].map(filled) : []),
+      ...(some > 0 ? [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1, 99, 1e308].map(filled) : []),
     ],
   };
 }
