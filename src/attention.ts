@@ -47,6 +47,11 @@ export class Attention<R extends Floats = Floats> {
     this.rejected = rejected;
   }
 
+  /** Bytes of memory that the device holds for the largest call so far; 0 on the reference and after `dispose`. */
+  get memoryBytes(): number {
+    return this.#disposed ? 0 : (this.#backend.memoryBytes ?? 0);
+  }
+
   /**
    * Fractional neural attention: O = A V with A the row-normalised kernel of distances (arXiv:2511.10208).
    *

@@ -32,6 +32,9 @@ export interface Backend {
   backwardSync?(plan: Plan, tensors: Tensors, saved: BackwardInputs): BackwardResult;
   weightsSync?(plan: Plan, tensors: Omit<Tensors, "v">): Floats;
 
+  /** Bytes of memory that the device holds between calls, where it holds any. */
+  readonly memoryBytes?: number;
+
   /** Frees everything; idempotent. */
   dispose(): void;
 }

@@ -21,8 +21,6 @@ export type { WasmOptions } from "./options.js";
 export interface WasmBackend extends Required<Backend> {
   readonly build: "plain" | "relaxed" | "given";
   readonly threads: number;
-  /** Size of the WebAssembly memory: the largest call so far. */
-  readonly memoryBytes: number;
 }
 
 const pages = 65536;
