@@ -8,14 +8,14 @@
 import { BackendUnavailableError, FractionalAttentionError } from "../../errors.js";
 import { attentionWasm } from "../../generated/attention-wasm.js";
 import type { Backend } from "../backend.js";
-import { compile, type Engine, inflate, instantiate, readSource } from "./module.js";
+import { compile, type Engine, inflate, instantiate } from "./module.js";
 import { checkWasmOptions, type WasmOptions } from "./options.js";
 import { finish, finishUnless } from "./run.js";
 import { backwardSteps, forwardSteps, type Steps, weightsSteps } from "./steps.js";
 import type * as Threaded from "./threaded.js";
 
-export type { WasmSource } from "./module.js";
 export type { WasmOptions } from "./options.js";
+export type { WasmSource } from "./source.js";
 
 /** The wasm device, and which of its builds is in use. */
 export interface WasmBackend extends Required<Backend> {
@@ -64,6 +64,7 @@ async function openModule(
 ): Promise<{ module: WebAssembly.Module; build: WasmBackend["build"] }> {
   try {
     if (options.wasm !== undefined) {
+      const { readSource } = await import("./source.js");
       const source = await readSource(options.wasm);
       if (!(source instanceof WebAssembly.Module)) return { module: await compile(source, shared), build: "given" };
       if (shared)

@@ -2,7 +2,7 @@
 
 import { flag, integer, record } from "../../../reference/check.js";
 import { InvalidArgumentError } from "../../../reference/errors.js";
-import type { WasmSource } from "./module.js";
+import type { WasmSource } from "./source.js";
 
 /** Options of the wasm device; all are optional. */
 export interface WasmOptions {
