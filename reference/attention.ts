@@ -298,7 +298,8 @@ export function attentionScores(head: ResolvedHead): Scores {
   for (let i = 0; i < queries; i++) {
     for (let j = 0; j < keys; j++) {
       const p = i * keys + j;
-      if (mask[p]) continue;
+      // A pair whose kernel underflows even as a logarithm has no weight; its column sum may be as empty.
+      if (mask[p] || logKernel[p] === Number.NEGATIVE_INFINITY) continue;
       // a = 0 must not multiply an infinite logarithm.
       biased[p] = logKernel[p] - (degreeNormalization > 0 ? degreeNormalization * logColumnSum[j] : 0);
       if (head.compatibility.rowSumFloor !== undefined && degreeNormalization > 0) {

@@ -73,6 +73,21 @@ describe("numbers that are not finite", () => {
     expect(logSumExp.subarray(1)).toEqual(clean.logSumExp.subarray(1));
   });
 
+  test("a column that underflows even as a logarithm has no weight under degree normalisation", () => {
+    // z above 1e154 squares to Infinity: log Φ = −∞ for every query of the second key.
+    const head: Head = {
+      q: new Float64Array([0, 1]),
+      k: new Float64Array([0, 1e160]),
+      v: new Float64Array([3, 5]),
+      queries: 2,
+      keys: 2,
+      headDim: 1,
+    };
+    const { weights, output } = attentionForward(head, { alpha: 2, degreeNormalization: 1 });
+    expect([...weights]).toEqual([1, 0, 1, 0]);
+    expect([...output]).toEqual([3, 3]);
+  });
+
   test("keys so far that the kernel is 0 to the last bit have no weight", () => {
     const far = { q: Float64Array.of(0), k: Float64Array.of(1e160, 1), v: Float64Array.of(7, 5), queries: 1, keys: 2 };
     expect([...attentionForward({ ...far, headDim: 1 }, { alpha: 2 }).weights]).toEqual([0, 1]);
