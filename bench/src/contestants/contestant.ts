@@ -1,0 +1,42 @@
+/**
+ * What every contestant offers. Arrays go in and come out as JavaScript typed arrays and the copies to and from the
+ * contestant's own memory are part of its time, as they are part of ours.
+ */
+
+import type { Problem, Settings } from "../problem.js";
+
+/** `"forward"`, or both passes: the output of the second is dq, dk, dv for a given dO. */
+export type Direction = "forward" | "forward+backward";
+
+/** Results by name, [B·H, N, D] each. */
+export type Results = Partial<Record<"output" | "dq" | "dk" | "dv", Float32Array | Float64Array>>;
+
+/** A contestant set up for one problem. */
+export interface Session {
+  /** Computes; may be called any number of times. */
+  run(): Results | Promise<Results>;
+  /** Frees what `open` took. */
+  close(): void | Promise<void>;
+}
+
+/** One row of the table. */
+export interface Contestant {
+  /** Unique. Rows of one library share its family. */
+  readonly name: string;
+  readonly family: string;
+  /** Why such a problem is not for this contestant; undefined when it is. */
+  refuses(settings: Settings, direction: Direction): string | undefined;
+  open(problem: Problem, direction: Direction): Promise<Session>;
+}
+
+/**
+ * The two formulations that a matrix runtime has: softmax of log Φ, and Φ itself divided by its row sums. Both get the
+ * squared distance from one product of matrices with two more columns,
+ * z² = [−2q, |q|², 1]·[k, 1, |k|²]/κ², the cheapest way there is with whole-tensor operations.
+ */
+export type Formulation = "softmax of log" | "literal power";
+
+/** At α = 2 the literal form is exp(−z²) without the maximum subtracted; nothing is gained by timing it. */
+export function literalIsMultiscale(formulation: Formulation, settings: Settings): string | undefined {
+  return formulation === "literal power" && settings.alpha === 2 ? "no power at alpha = 2" : undefined;
+}

@@ -1,0 +1,138 @@
+/**
+ * `npm run bench`: attention against the naive loop, the reference and other runtimes. The check of `accuracy.ts` comes
+ * before each timing; `suite.ts` says what is run, `bars.ts` what is expected.
+ */
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { Command, InvalidArgumentError } from "commander";
+import { createRandom } from "../../reference/random.js";
+import { verifyNaive } from "./accuracy.js";
+import { judgeBars } from "./bars.js";
+import { loadContestants } from "./contestants/index.js";
+import { ourName } from "./contestants/ours.js";
+import { describeMachine, machineLine } from "./machine.js";
+import { allSizes, type Size } from "./problem.js";
+import { barsTable, groupTable } from "./report.js";
+import { type PeakLoop, peakLoops } from "./roofline.js";
+import { sampleInterleaved } from "./sampler.js";
+import { median } from "./statistics.js";
+import { type Group, runGroup } from "./suite.js";
+
+interface Flags {
+  json: string;
+  rounds: number;
+  only?: readonly string[];
+  sizes: readonly Size[];
+  alphas: readonly number[];
+  subject: string;
+  quick?: boolean;
+  seed: number;
+}
+
+const quick = { rounds: 3, sizes: allSizes.slice(0, 2), alphas: [1.2] };
+const defaultJson = fileURLToPath(new URL("../../out/bench.json", import.meta.url));
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected a whole number above 0");
+  return value;
+}
+
+function sizeList(text: string): Size[] {
+  return text.split(",").map((word) => {
+    const match = /^(\d+)x(\d+)x(\d+)$/.exec(word.trim());
+    if (match === null) throw new InvalidArgumentError('expected sizes such as "8x512x32,1x4096x64"');
+    const [slices, length, dim] = match.slice(1).map(count);
+    return { slices, length, dim };
+  });
+}
+
+function alphaList(text: string): number[] {
+  const alphas = text.split(",").map(Number);
+  if (!alphas.every((alpha) => alpha > 0 && alpha <= 2)) throw new InvalidArgumentError("expected numbers in (0, 2]");
+  return alphas;
+}
+
+function readFlags(): Flags {
+  const command = new Command("bench")
+    .description("time attention against other runtimes; ratios come from interleaved rounds, after an accuracy check")
+    .option("--rounds <n>", "rounds a size", count, 15)
+    .option("--sizes <list>", "batch x heads, N, d: 8x512x32,1x4096x64", sizeList, allSizes)
+    .option("--alphas <list>", "orders; alpha = 2 has no bars and takes at most 5 rounds", alphaList, [1.2, 2])
+    .option("--only <list>", "contestants whose name contains one of these", (text) => text.split(","))
+    .option("--subject <name>", "the contestant that ratios are against", ourName)
+    .option("--seed <n>", "of the order of rounds and of the bootstrap", count, 1)
+    .option("--json <file>", "where all samples go", defaultJson)
+    .option("--quick", "two sizes, three rounds: whether everything works, in less than a minute")
+    .parse();
+  const flags = command.opts<Flags>();
+  if (!flags.quick) return flags;
+  const given = (name: string) => command.getOptionValueSource(name) === "cli";
+  const short = Object.entries(quick).filter(([name]) => !given(name));
+  return { ...flags, ...Object.fromEntries(short) };
+}
+
+const say = (message: string) => {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${message}`);
+};
+
+/** The fastest plain loop and the fastest relaxed one, after a race of all. */
+async function choosePeakLoops(seed: number): Promise<{ chosen: PeakLoop[]; figures: Record<string, number> }> {
+  const loops = await peakLoops();
+  const entries = loops.map((loop) => ({ id: loop.name, run: loop.run, milliseconds: 0, rounds: 9 }));
+  const samples = await sampleInterleaved(entries, 9, createRandom(seed), (done) => say(`peak, round ${done}`));
+  const speed = ({ name, operations }: PeakLoop) => operations / median(samples.get(name) ?? []) / 1e6;
+  const ranked = [...loops].sort((a, b) => speed(b) - speed(a));
+  const chosen = [false, true].flatMap((relaxed) => ranked.filter((loop) => loop.relaxed === relaxed).slice(0, 1));
+  return { chosen, figures: Object.fromEntries(ranked.map((loop) => [loop.name, speed(loop)])) };
+}
+
+const flags = readFlags();
+// Node 20 has relaxed SIMD behind this flag; later ones have it on and ignore it.
+setFlagsFromString("--experimental-wasm-relaxed-simd");
+
+const machine = describeMachine();
+console.log(`${machineLine(machine)}\n`);
+verifyNaive();
+
+const { contestants, refused } = await loadContestants();
+const { only } = flags;
+const chosenOnes = contestants.filter(
+  ({ name }) => name === flags.subject || !only || only.some((part) => name.includes(part)),
+);
+for (const [name, reason] of refused) console.log(`${name} cannot take part: ${reason}`);
+if (!chosenOnes.some(({ name }) => name === flags.subject)) console.log(`no contestant is called "${flags.subject}"`);
+
+const { chosen: loops, figures } = await choosePeakLoops(flags.seed);
+say("");
+console.log("WebAssembly SIMD multiply-add, GFLOP/s:");
+for (const [name, speed] of Object.entries(figures)) console.log(`  ${name.padEnd(18)} ${speed.toFixed(1)}`);
+for (const loop of loops) console.log(`\nThe fastest ${loop.relaxed ? "relaxed" : "plain"} loop:\n${loop.text}`);
+console.log();
+
+const random = createRandom(flags.seed);
+const groups: Group[] = [];
+for (const alpha of flags.alphas) {
+  for (const size of flags.sizes) {
+    const { rounds } = flags;
+    const group = await runGroup(size, alpha, { rounds, contestants: chosenOnes, loops, random, say });
+    groups.push(group);
+    say("");
+    console.log(`${groupTable(group, flags.subject, random)}\n`);
+  }
+}
+
+const bars = judgeBars(groups, random, flags.subject);
+if (bars.length > 0) console.log(`${barsTable(bars)}\n`);
+
+const file = resolve(flags.json);
+await mkdir(dirname(file), { recursive: true });
+const settings = { rounds: flags.rounds, seed: flags.seed, subject: flags.subject };
+const written = { machine, settings, refused: Object.fromEntries(refused), peaks: figures, groups, bars };
+await writeFile(file, `${JSON.stringify(written, null, 1)}\n`);
+console.log(`All samples: ${file}`);
+// Runtimes that keep workers or handles must not keep this process.
+process.exit(0);

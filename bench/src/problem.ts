@@ -1,0 +1,88 @@
+/**
+ * What is computed: self-attention of `slices` = B·H independent heads, N queries and keys of D components, values of D
+ * components, Euclidean distances, the paper's length scale (arXiv:2511.10208; equations sections 3 and 4). Inputs are
+ * N(0, 1), rounded to float32; a seed and the sizes fix them.
+ */
+
+import { createRandom } from "../../reference/random.js";
+import { scaleKappa } from "../../reference/scale.js";
+
+/** B·H, N and D. */
+export interface Size {
+  readonly slices: number;
+  readonly length: number;
+  readonly dim: number;
+}
+
+/** Which pairs there are: all, key ≤ query, or |query − key| ≤ 64. */
+export type Mask = "full" | "causal" | "window";
+
+/** Half width of the window mask. */
+export const windowHalf = 64;
+
+/** What a problem is, without its numbers. */
+export interface Settings extends Size {
+  readonly alpha: number;
+  readonly mask: Mask;
+}
+
+/** Inputs and the numbers that the options resolve to. All arrays are [B·H, N, D]. */
+export interface Problem extends Settings {
+  readonly q: Float32Array;
+  readonly k: Float32Array;
+  readonly v: Float32Array;
+  /** Gradient of the loss with respect to the output. */
+  readonly dOutput: Float32Array;
+  /** κ, the paper's. */
+  readonly kappa: number;
+  /** d_M + α, the exponent of the multiscale kernel. */
+  readonly exponent: number;
+}
+
+/** The sizes of the speed bars. */
+export const allSizes: readonly Size[] = [
+  { slices: 1, length: 512, dim: 8 },
+  { slices: 1, length: 512, dim: 64 },
+  { slices: 8, length: 512, dim: 32 },
+  { slices: 8, length: 1024, dim: 32 },
+  { slices: 8, length: 1024, dim: 64 },
+  { slices: 1, length: 4096, dim: 64 },
+  { slices: 8, length: 2048, dim: 64 },
+];
+
+/** The sizes at which gradients have a bar against another library, by name. */
+export const backwardSizes: readonly string[] = ["8x512x32", "8x1024x64"];
+
+/** "8x512x32" */
+export function sizeName({ slices, length, dim }: Size): string {
+  return `${slices}x${length}x${dim}`;
+}
+
+/** Pairs of a query and a key, masks aside. */
+export function pairs({ slices, length }: Size): number {
+  return slices * length * length;
+}
+
+/** Inputs of a size. */
+export function makeProblem(size: Size, alpha: number, mask: Mask = "full", seed = 1): Problem {
+  const random = createRandom(seed);
+  const normal = () => Float32Array.from({ length: size.slices * size.length * size.dim }, () => random.normal());
+  return {
+    ...size,
+    alpha,
+    mask,
+    q: normal(),
+    k: normal(),
+    v: normal(),
+    dOutput: normal(),
+    kappa: scaleKappa("paper", size.dim, alpha),
+    exponent: size.dim + alpha,
+  };
+}
+
+/** First key of query i, and the one after its last. */
+export function keyRange({ mask, length }: Settings, i: number): readonly [number, number] {
+  if (mask === "causal") return [0, i + 1];
+  if (mask === "window") return [Math.max(0, i - windowHalf), Math.min(length, i + windowHalf + 1)];
+  return [0, length];
+}
