@@ -76,18 +76,18 @@ export async function judgeFloat32(attention: Attention, problem: Problem, id: s
  * which counts relative to the angle that ε stands for; a mean adds a rounding per pair. The median is d^α, the mean
  * enters squared.
  */
-function measuredError(plan: Plan, slice: Slice, bandwidth: number): number {
+function measuredError(plan: Plan, slice: Slice, bandwidth: number, unit: number): number {
   if (typeof plan.bandwidth === "number") return 0;
   const alpha = plan.alpha[slice.head];
   const median = plan.bandwidth === "median";
   const distance = bandwidth ** (median ? 1 / alpha : 0.5) * plan.kappa[slice.head];
   const angle = plan.manifold === "sphere" ? (4 * plan.radius[slice.head]) / distance : 0;
   const roundings = plan.headDim + 8 + (median ? 0 : plan.queries * plan.keys);
-  return u * (angle + roundings) * (median ? alpha : 2) * (plan.bandwidthExponent === "1/2" ? 0.5 : 1 / alpha);
+  return unit * (angle + roundings) * (median ? alpha : 2) * (plan.bandwidthExponent === "1/2" ? 0.5 : 1 / alpha);
 }
 
 /** A threshold that some pair meets within rounding decides nothing that float32 could be blamed for: leave it out. */
-function awayFromThreshold(inputs: AttentionInputs, options: AttentionOptions): AttentionOptions {
+export function awayFromThreshold(inputs: AttentionInputs, options: AttentionOptions): AttentionOptions {
   const { distanceThreshold, ...rest } = options;
   if (distanceThreshold === undefined) return options;
   const plan = makePlan(inputs, rest);
@@ -99,8 +99,14 @@ function awayFromThreshold(inputs: AttentionInputs, options: AttentionOptions): 
   return options;
 }
 
-/** The bounds of this file's head for one problem. */
-export function float32Bounds(plan: Plan, inputs: AttentionInputs, trueOutput: Floats, dOutput: Floats): Float32Bounds {
+/** The bounds of this file's head for one problem; with `unit` = 2^-53 those of the same arithmetic in float64. */
+export function float32Bounds(
+  plan: Plan,
+  inputs: AttentionInputs,
+  trueOutput: Floats,
+  dOutput: Floats,
+  unit = u,
+): Float32Bounds {
   const { queries: N, keys: M, headDim: D, valueDim: V, keyHeads, batch, degreeNormalization: a } = plan;
   const sphere = plan.manifold === "sphere";
   const largest: Float32Bounds = { weights: 0, output: 0, logSumExp: 0, dq: 0, dk: 0, dv: 0, dAlpha: 0, dKappa: 0 };
@@ -130,13 +136,13 @@ export function float32Bounds(plan: Plan, inputs: AttentionInputs, trueOutput: F
       largestTurn = Math.max(largestTurn, slope * perAngle);
       largestStretch = Math.max(largestStretch, slope * forward.z[p]);
     }
-    const stretch = measuredError(plan, slice, forward.bandwidth) * largestStretch;
-    const e = (u * (8 * (1 + largestScore) + (sphere ? 4 * largestTurn : 0)) + stretch) * (1 + a);
-    const E = e + u * (D + 2 * V + N + M + 8);
+    const stretch = measuredError(plan, slice, forward.bandwidth, unit) * largestStretch;
+    const e = (unit * (8 * (1 + largestScore) + (sphere ? 4 * largestTurn : 0)) + stretch) * (1 + a);
+    const E = e + unit * (D + 2 * V + N + M + 8);
     largest.weights = Math.max(largest.weights, e);
     // L is as wrong as the sum it is the logarithm of, and is rounded itself.
     const logSize = Math.max(0, ...forward.logSumExp.filter(Number.isFinite).map(Math.abs));
-    largest.logSumExp = Math.max(largest.logSumExp, E + 4 * u * logSize);
+    largest.logSumExp = Math.max(largest.logSumExp, E + 4 * unit * logSize);
 
     const size = new Float64Array(N * M);
     for (let i = 0; i < N; i++) {
@@ -174,11 +180,11 @@ export function float32Bounds(plan: Plan, inputs: AttentionInputs, trueOutput: F
         const z = forward.z[p];
         const slope = Math.abs(logPhiSlope(z, alpha, plan.intrinsicDim));
         const theta = sphere ? forward.distance[p] / plan.radius[slice.head] : 0;
-        const direction = sphere ? Math.min(2, (16 * u) / Math.sin(theta)) : 0;
+        const direction = sphere ? Math.min(2, (16 * unit) / Math.sin(theta)) : 0;
         const pull = size[p] * slope * perAngle * (E + direction);
         dq += pull / unitNorm(head.q, i);
         dk[slice.column * M + j] += pull / unitNorm(head.k, j);
-        perHead.dKappa[slice.head] += (size[p] * slope * (z + (sphere ? 4 * u * perAngle : 0)) * E) / kappa;
+        perHead.dKappa[slice.head] += (size[p] * slope * (z + (sphere ? 4 * unit * perAngle : 0)) * E) / kappa;
         if (alpha < 2) {
           const order = Math.abs(logPhiOrderSlope(z, alpha, plan.intrinsicDim, logBandwidth));
           const parts = order + (slope * z * Math.abs(logBandwidth)) / (alpha * alpha);
