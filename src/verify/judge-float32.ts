@@ -10,7 +10,7 @@
  *   dv         Σ_i W |dO_i| E
  *   dq, dk     Σ T |∂s/∂z| |∂z/∂x| (E + direction)              direction 0 on the plane, where q − k is exact to u; on the
  *              sphere min(2, 16u/sin θ): unit vectors carry an absolute rounding, which a short chord magnifies
- *   dAlpha     Σ T |∂s/∂α| E,  dKappa  Σ T |∂s/∂z| z/κ E
+ *   dAlpha     Σ T (|∂s/∂α| + a |log N_C|/(d_M + α)) E,  dKappa  Σ T |∂s/∂z| z/κ E
  *
  * Each tensor passes when its largest error is within its largest bound.
  */
@@ -188,7 +188,9 @@ export function float32Bounds(
         if (alpha < 2) {
           const order = Math.abs(logPhiOrderSlope(z, alpha, plan.intrinsicDim, logBandwidth));
           const parts = order + (slope * z * Math.abs(logBandwidth)) / (alpha * alpha);
-          perHead.dAlpha[slice.head] += size[p] * (parts + Math.log1p(z)) * E;
+          // A device may keep s with its bias: taking that off again leaves s with the rounding of their sum.
+          const bias = Math.abs(forward.biased[p] - forward.logKernel[p]) / (plan.intrinsicDim + alpha);
+          perHead.dAlpha[slice.head] += size[p] * (parts + Math.log1p(z) + (a > 0 ? bias : 0)) * E;
         }
       }
       if (Number.isFinite(dq)) largest.dq = Math.max(largest.dq, dq);

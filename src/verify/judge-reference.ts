@@ -118,7 +118,8 @@ function slopeCheck(
 ): Check | undefined {
   const { inputs, dOutput } = problem;
   const smallest = smallestDistance(plan, inputs);
-  if (smallest < 1e-2) return undefined;
+  // NaN where a vector on the sphere is zero and has no direction.
+  if (!(smallest >= 1e-2)) return undefined;
   const direction = {
     q: inputs.q.map(() => random.normal()),
     k: inputs.k.map(() => random.normal()),

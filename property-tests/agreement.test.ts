@@ -1,0 +1,98 @@
+/**
+ * Agreement: every device against the float64 reference, and the reference against a literal evaluation of the equations
+ * that shares no code with it. The bounds are those of `judge-float32.ts` and `judge-reference.ts`, derived there.
+ */
+
+import { describe, expect, test } from "vitest";
+import type { Backend } from "../src/backends/backend.js";
+import { createReferenceBackend } from "../src/backends/reference.js";
+import type { Plan } from "../src/plan.js";
+import { judgeReference } from "../src/verify/judge-reference.js";
+import { cases } from "./arbitraries.js";
+import { backends, leftOut, reference } from "./backends.js";
+import { backward, expectClose, expectRatio, forward, restOfTruth, truthOf, viewed, weights } from "./evaluate.js";
+import { property } from "./property.js";
+
+describe("devices", () => {
+  test(`run: ${backends.map(({ name }) => name).join("; ")}`, () => {
+    expect(backends.map(({ name }) => name)).toEqual(expect.arrayContaining(["reference", "wasm", "wasm, 2 threads"]));
+  });
+  for (const { name, reason } of leftOut) {
+    test(`left out: ${name}, because ${reason}`, () => {
+      expect(reason).not.toBe("");
+    });
+  }
+});
+
+property("forward, weights and gradients agree with the reference", {
+  quick: 40,
+  arbitrary: cases(),
+  async check(backend, call) {
+    const truth = truthOf(call, backend.unit);
+    const rest = restOfTruth(call, truth);
+    const found = await forward(backend, call);
+    expectClose("output", found.output, truth.output, truth.bounds.output);
+    expectClose("logSumExp", found.logSumExp, truth.logSumExp, truth.bounds.logSumExp);
+    expectRatio("weights", await weights(backend, call), rest.weights, truth.bounds.weights);
+    const gradient = await backward(backend, call, found);
+    for (const name of ["dq", "dk", "dv", "dAlpha", "dKappa"] as const) {
+      expectClose(name, gradient[name], rest[name], truth.bounds[name]);
+    }
+  },
+  bugs: [
+    { name: "kappa off by 1e-6", plan: (plan) => ({ ...plan, kappa: plan.kappa.map((kappa) => kappa * 1.000001) }) },
+    { name: "causal is ignored", plan: (plan) => ({ ...plan, causal: false }) },
+    { name: "a window wider by one", plan: (plan) => ({ ...plan, window: plan.window < 0 ? -1 : plan.window + 1 }) },
+    {
+      name: "the mask of the first head for all",
+      plan: (p) => ({ ...p, mask: p.mask && { ...p.mask, headStride: 0 } }),
+    },
+    {
+      name: "dk of the last key lost",
+      gradient: (g) => ({ ...g, dk: g.dk.map((x, e) => (e + 1 < g.dk.length ? x : 0)) }),
+    },
+    { name: "dKappa with the wrong sign", gradient: (g) => ({ ...g, dKappa: g.dKappa.map((x) => -x) }) },
+  ],
+});
+
+property("threads change no bit of a forward result", {
+  quick: 10,
+  arbitrary: cases(),
+  async check(backend, call) {
+    const one = await forward(backends[1], call);
+    const many = await forward(backend, call);
+    for (const name of ["output", "logSumExp"] as const) {
+      const bits = viewed(backend, one[name]);
+      if (!many[name].every((x, e) => Object.is(x, bits[e]))) expect(many[name]).toEqual(bits);
+    }
+  },
+  on: (backend) => backend.name === "wasm, 2 threads",
+  // Results of another device are equal up to rounding and no more.
+  bugs: [{ name: "another order of rounding" }],
+});
+
+const oracle = createReferenceBackend();
+
+property("the reference agrees with the literal evaluation", {
+  quick: 60,
+  arbitrary: cases({ numericBandwidth: true, maximum: 17 }),
+  check(backend, call) {
+    const judged = backend.attention === reference.attention ? oracle : offByKappa;
+    for (const { tensor, error, bound } of judgeReference(judged, call, "", call.recipe.seed)) {
+      if (tensor !== "slope") expectClose(tensor, [error], [0], bound);
+    }
+  },
+  on: (backend) => backend === reference,
+  bugs: [{ name: "kappa off by 1e-10" }],
+});
+
+/** What the planted bug of the last property is. */
+const offByKappa: Backend = {
+  ...oracle,
+  forwardSync: (plan, tensors) => oracle.forwardSync!(offPlan(plan), tensors),
+  weightsSync: (plan, tensors) => oracle.weightsSync!(offPlan(plan), tensors),
+};
+
+function offPlan(plan: Plan): Plan {
+  return { ...plan, kappa: plan.kappa.map((kappa) => kappa * (1 + 1e-10)) };
+}

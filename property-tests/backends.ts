@@ -1,0 +1,136 @@
+/**
+ * The devices under test. Every property runs on each; what cannot run on this machine is left out, and `leftOut` says
+ * so with the reason, which the suites print as the title of a test.
+ */
+
+import { readFileSync } from "node:fs";
+import { Attention } from "../src/attention.js";
+import type { Backend } from "../src/backends/backend.js";
+import { createReferenceBackend } from "../src/backends/reference.js";
+import { createAttention } from "../src/index.js";
+import type { Plan } from "../src/plan.js";
+import type { BackwardResult, Floats, ForwardResult } from "../src/types.js";
+
+/** A device under test. */
+export interface TestBackend {
+  readonly name: string;
+  readonly attention: Attention;
+  /** Opens another of its kind. */
+  readonly open: () => Promise<Attention>;
+  /** `open` as an expression. */
+  readonly code: string;
+  readonly floats: Float32ArrayConstructor | Float64ArrayConstructor;
+  /** Half the distance from 1 to the next number. */
+  readonly unit: number;
+  /** How many of the cases that the reference gets it gets: starting workers and waiting for a GPU costs time. */
+  readonly share: number;
+}
+
+/** A device that was left out. */
+export interface LeftOut {
+  readonly name: string;
+  readonly reason: string;
+}
+
+const relaxedFile = new URL("../build/wasm/attention.relaxed.wasm", import.meta.url);
+
+interface Candidate extends Pick<TestBackend, "name" | "open" | "code"> {
+  readonly share?: number;
+  /** Why it cannot run here, where that is known without trying. */
+  readonly reason?: string;
+}
+
+function candidates(): Candidate[] {
+  const relaxed = new Uint8Array(readFileSync(relaxedFile));
+  return [
+    {
+      name: "reference",
+      open: () => createAttention({ device: "reference" }),
+      code: 'await createAttention({ device: "reference" })',
+    },
+    {
+      name: "wasm",
+      open: () => createAttention({ device: "wasm" }),
+      code: 'await createAttention({ device: "wasm" })',
+    },
+    {
+      name: "wasm, 2 threads",
+      open: () => createAttention({ device: "wasm", threads: 2 }),
+      code: 'await createAttention({ device: "wasm", threads: 2 })',
+      share: 1 / 2,
+    },
+    {
+      // `relaxed: true` would take it only where it is faster; here it is always judged.
+      name: "wasm, relaxed",
+      open: () => createAttention({ device: "wasm", wasm: relaxed }),
+      code: 'await createAttention({ device: "wasm", wasm: readFileSync("build/wasm/attention.relaxed.wasm") })',
+      reason: WebAssembly.validate(relaxed) ? undefined : "this engine has no relaxed SIMD",
+    },
+    {
+      name: "webgpu",
+      open: () => createAttention({ device: "webgpu" }),
+      code: 'await createAttention({ device: "webgpu" })',
+      share: 1 / 40,
+      // A software adapter compiles for seconds; its own tests judge it in the quick profile.
+      reason: process.env.PROPERTY_RUNS === undefined ? "it takes part in npm run test:deep only" : undefined,
+    },
+  ];
+}
+
+async function openAll(): Promise<{ backends: TestBackend[]; leftOut: LeftOut[] }> {
+  const backends: TestBackend[] = [];
+  const leftOut: LeftOut[] = [];
+  for (const { name, open, code, share = 1, reason } of candidates()) {
+    if (reason !== undefined) {
+      leftOut.push({ name, reason });
+      continue;
+    }
+    try {
+      const attention = await open();
+      const wide = attention.device === "reference";
+      backends.push({
+        name,
+        attention,
+        open,
+        code,
+        floats: wide ? Float64Array : Float32Array,
+        unit: wide ? 2 ** -53 : 2 ** -24,
+        share,
+      });
+    } catch (error) {
+      // Only webgpu may be missing: without the others there would be nothing to test.
+      if (name !== "webgpu") throw error;
+      leftOut.push({ name, reason: (error as Error).message });
+    }
+  }
+  return { backends, leftOut };
+}
+
+export const { backends, leftOut } = await openAll();
+export const reference = backends[0];
+
+/** A bug to plant in the reference, which a property has to notice: a change of the plan or of results. */
+export interface Bug {
+  readonly name: string;
+  readonly plan?: (plan: Plan) => Plan;
+  readonly forward?: (result: ForwardResult, plan: Plan) => ForwardResult;
+  readonly weights?: (weights: Floats, plan: Plan) => Floats;
+  readonly gradient?: (gradient: BackwardResult, plan: Plan) => BackwardResult;
+}
+
+/** The reference with a bug. */
+export function broken(bug: Bug): TestBackend {
+  const sound = createReferenceBackend();
+  const same = <T>(x: T) => x;
+  const { plan: change = same, forward = same, weights = same, gradient = same } = bug;
+  const backend: Backend = {
+    device: "reference",
+    arrays: sound.arrays,
+    forward: async (plan, tensors) => forward(sound.forwardSync!(change(plan), tensors), plan),
+    backward: async (plan, tensors, saved) => gradient(sound.backwardSync!(change(plan), tensors, saved), plan),
+    weights: async (plan, tensors) => weights(sound.weightsSync!(change(plan), { ...tensors }), plan),
+    dispose() {},
+  };
+  const attention = new Attention(backend);
+  return { ...reference, name: `with a bug: ${bug.name}`, attention, open: async () => new Attention(backend) };
+}

@@ -1,0 +1,96 @@
+/** One call on one device with everything that it gives, and the a-priori bounds of `judge-float32.ts` for it. */
+
+import { createReferenceBackend } from "../src/backends/reference.js";
+import { makePlan, type Plan } from "../src/plan.js";
+import type { AttentionInputs, AttentionOptions, BackwardResult, Floats, ForwardResult } from "../src/types.js";
+import { type Float32Bounds, float32Bounds } from "../src/verify/judge-float32.js";
+import type { TestBackend } from "./backends.js";
+
+/** What a call is: the fields of a `Case` that a device sees. */
+export interface Call {
+  readonly inputs: AttentionInputs<Float64Array>;
+  readonly options: AttentionOptions;
+  readonly dOutput: Float64Array;
+  readonly recipe?: { readonly offset: number };
+}
+
+const oracle = createReferenceBackend();
+
+/** x in the arrays of a device: a view at an odd place of a larger array, whose other numbers are NaN. */
+export function viewed<T extends Floats = Floats>(backend: TestBackend, x: Floats, offset = 0): T {
+  const view = new backend.floats(x.length + offset + 2).fill(Number.NaN).subarray(offset, offset + x.length);
+  view.set(x);
+  return view as T;
+}
+
+/** The inputs of a call in the arrays of a device. */
+export function inputsFor(backend: TestBackend, { inputs, recipe }: Call): AttentionInputs {
+  const { q, k, v } = inputs;
+  const offset = recipe?.offset ?? 0;
+  return { ...inputs, q: viewed(backend, q, offset), k: viewed(backend, k, offset + 1), v: viewed(backend, v, offset) };
+}
+
+export function forward(backend: TestBackend, call: Call): Promise<ForwardResult> {
+  return backend.attention.forward(inputsFor(backend, call), call.options);
+}
+
+export function weights(backend: TestBackend, call: Call): Promise<Floats> {
+  return backend.attention.weights(inputsFor(backend, call), call.options);
+}
+
+export function backward(backend: TestBackend, call: Call, result: ForwardResult): Promise<BackwardResult> {
+  const { offset } = call.recipe ?? { offset: 0 };
+  const saved = {
+    output: viewed(backend, result.output, offset),
+    logSumExp: viewed(backend, result.logSumExp, offset),
+    dOutput: viewed(backend, call.dOutput, offset),
+  };
+  return backend.attention.backward(inputsFor(backend, call), call.options, saved);
+}
+
+/** The results of the float64 oracle, and how far a device may be from them. */
+export interface Truth extends ForwardResult<Float64Array> {
+  readonly plan: Plan;
+  readonly bounds: Float32Bounds;
+}
+
+/** The oracle's forward result of a call, with the bounds of a device's arithmetic. */
+export function truthOf(call: Call, unit: number): Truth {
+  const plan = makePlan(call.inputs, call.options);
+  const result = oracle.forwardSync!(plan, call.inputs) as ForwardResult<Float64Array>;
+  return { ...result, plan, bounds: float32Bounds(plan, call.inputs, result.output, call.dOutput, unit) };
+}
+
+/** The oracle's weights and gradients of a call. */
+export function restOfTruth(call: Call, { plan, output, logSumExp }: Truth): { weights: Floats } & BackwardResult {
+  const gradient = oracle.backwardSync!(plan, call.inputs, { output, logSumExp, dOutput: call.dOutput });
+  return { ...gradient, weights: oracle.weightsSync!(plan, call.inputs) };
+}
+
+/** Throws unless each |x − y| is within the bound; infinities and NaN must be met exactly. */
+export function expectClose(what: string, x: ArrayLike<number>, y: ArrayLike<number>, bound: number): void {
+  if (x.length !== y.length) throw new Error(`off by length: ${what} has ${x.length} numbers, not ${y.length}`);
+  for (let e = 0; e < y.length; e++) {
+    if (Object.is(x[e], y[e])) continue;
+    const error = Math.abs(x[e] - y[e]);
+    if (!(error <= bound)) throw new Error(`off by ${error}: ${what}[${e}] = ${x[e]}, not ${y[e]} within ${bound}`);
+  }
+}
+
+/** Throws unless each x is y up to the relative bound; where y is no normal number of the device x must be as small. */
+export function expectRatio(
+  what: string,
+  x: ArrayLike<number>,
+  y: ArrayLike<number>,
+  bound: number,
+  tiny = 2 ** -120,
+): void {
+  if (x.length !== y.length) throw new Error(`off by length: ${what} has ${x.length} numbers, not ${y.length}`);
+  for (let e = 0; e < y.length; e++) {
+    if (x[e] === y[e] || (Math.abs(y[e]) < tiny && Math.abs(x[e]) < 2 * tiny)) continue;
+    const error = Math.abs(x[e] - y[e]);
+    if (!(error <= bound * Math.abs(y[e]))) {
+      throw new Error(`off by ${error / Math.abs(y[e])}: ${what}[${e}] = ${x[e]}, not ${y[e]} times 1 +- ${bound}`);
+    }
+  }
+}
