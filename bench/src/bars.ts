@@ -59,11 +59,14 @@ function timed(group: Group): Row[] {
   return group.rows.filter((row) => row.failed === undefined && row.samples.length > 0);
 }
 
-/** The faster of a library's formulations. */
-function bestOf(group: Group, family: string, direction: Direction): Row | undefined {
+/** Ratios to ours of a library's formulation whose median is the least: of its rows the one that is best for the library. */
+function bestRatios(group: Group, family: string, subject: string, direction: Direction): number[] | undefined {
+  const ours = findRow(group, subject, direction);
+  if (ours === undefined) return undefined;
   return timed(group)
     .filter((row) => row.family === family && row.direction === direction && row.mask === "full")
-    .sort((a, b) => median(a.samples) - median(b.samples))[0];
+    .map((row) => ratios(row.samples, ours.samples))
+    .sort((a, b) => median(a) - median(b))[0];
 }
 
 function judge(what: string, where: string, estimate: Estimate, limit: Limit): Bar {
@@ -93,16 +96,11 @@ export function judgeBars(groups: readonly Group[], random: Random, subject = ou
     }
     return sets;
   }
-  const against = (group: Group, other: Row | undefined, direction: Direction = "forward") => {
-    const ours = findRow(group, subject, direction);
-    return ours && other && ratios(other.samples, ours.samples);
-  };
-
   for (const { family, each: limit, mean } of peers) {
     const what = `forward: ${family} / ${subject}`;
     const sets = each(
       what,
-      (group) => against(group, bestOf(group, family, "forward")),
+      (group) => bestRatios(group, family, subject, "forward"),
       () => limit,
     );
     if (sets.length > 0) bars.push(judge(what, "geometric mean", geometricEstimate(sets, random), mean ?? {}));
@@ -133,7 +131,7 @@ export function judgeBars(groups: readonly Group[], random: Random, subject = ou
   );
   each(
     `forward + backward: jax-js / ${subject}`,
-    (group) => against(group, bestOf(group, "jax-js", "forward+backward"), "forward+backward"),
+    (group) => bestRatios(group, "jax-js", subject, "forward+backward"),
     ({ size }) => (backwardSizes.includes(sizeName(size)) ? { atLeast: 3.5 } : undefined),
   );
   each(

@@ -10,7 +10,7 @@ import { setFlagsFromString } from "node:v8";
 import { Command, InvalidArgumentError } from "commander";
 import { createRandom } from "../../reference/random.js";
 import { verifyNaive } from "./accuracy.js";
-import { judgeBars } from "./bars.js";
+import { type Bar, judgeBars } from "./bars.js";
 import { loadContestants } from "./contestants/index.js";
 import { ourName } from "./contestants/ours.js";
 import { describeMachine, machineLine } from "./machine.js";
@@ -115,6 +115,16 @@ console.log();
 
 const random = createRandom(flags.seed);
 const groups: Group[] = [];
+const file = resolve(flags.json);
+await mkdir(dirname(file), { recursive: true });
+
+/** Written after each size, so that a run which is broken off leaves what it has measured. */
+async function write(bars: readonly Bar[]): Promise<void> {
+  const settings = { rounds: flags.rounds, seed: flags.seed, subject: flags.subject };
+  const written = { machine, settings, refused: Object.fromEntries(refused), peaks: figures, groups, bars };
+  await writeFile(file, `${JSON.stringify(written, null, 1)}\n`);
+}
+
 for (const alpha of flags.alphas) {
   for (const size of flags.sizes) {
     const { rounds } = flags;
@@ -122,17 +132,13 @@ for (const alpha of flags.alphas) {
     groups.push(group);
     say("");
     console.log(`${groupTable(group, flags.subject, random)}\n`);
+    await write(judgeBars(groups, random, flags.subject));
   }
 }
 
 const bars = judgeBars(groups, random, flags.subject);
 if (bars.length > 0) console.log(`${barsTable(bars)}\n`);
-
-const file = resolve(flags.json);
-await mkdir(dirname(file), { recursive: true });
-const settings = { rounds: flags.rounds, seed: flags.seed, subject: flags.subject };
-const written = { machine, settings, refused: Object.fromEntries(refused), peaks: figures, groups, bars };
-await writeFile(file, `${JSON.stringify(written, null, 1)}\n`);
+await write(bars);
 console.log(`All samples: ${file}`);
 // Runtimes that keep workers or handles must not keep this process.
 process.exit(0);
