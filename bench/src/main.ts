@@ -7,7 +7,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { createRandom } from "../../reference/random.js";
 import { verifyNaive } from "./accuracy.js";
 import { type Bar, judgeBars } from "./bars.js";
@@ -22,7 +22,7 @@ import { median } from "./statistics.js";
 import { type Group, runGroup } from "./suite.js";
 
 interface Flags {
-  json: string;
+  json?: string;
   rounds: number;
   only?: readonly string[];
   sizes: readonly Size[];
@@ -60,13 +60,18 @@ function readFlags(): Flags {
   const command = new Command("bench")
     .description("time attention against other runtimes; ratios come from interleaved rounds, after an accuracy check")
     .option("--rounds <n>", "rounds a size", count, 15)
-    .option("--sizes <list>", "batch x heads, N, d: 8x512x32,1x4096x64", sizeList, allSizes)
+    .addOption(
+      new Option("--sizes <list>", "batch x heads, N, d: 8x512x32,1x4096x64")
+        .argParser(sizeList)
+        .default(allSizes, "the seven that have bars"),
+    )
     .option("--alphas <list>", "orders; alpha = 2 has no bars and takes at most 5 rounds", alphaList, [1.2, 2])
     .option("--only <list>", "contestants whose name contains one of these", (text) => text.split(","))
     .option("--subject <name>", "the contestant that ratios are against", ourName)
     .option("--seed <n>", "of the order of rounds and of the bootstrap", count, 1)
-    .option("--json <file>", "where all samples go", defaultJson)
+    .option("--json <file>", "where all samples go (default: out/bench.json)")
     .option("--quick", "two sizes, three rounds: whether everything works, in less than a minute")
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
     .parse();
   const flags = command.opts<Flags>();
   if (!flags.quick) return flags;
@@ -115,7 +120,7 @@ console.log();
 
 const random = createRandom(flags.seed);
 const groups: Group[] = [];
-const file = resolve(flags.json);
+const file = resolve(flags.json ?? defaultJson);
 await mkdir(dirname(file), { recursive: true });
 
 /** Written after each size, so that a run which is broken off leaves what it has measured. */
