@@ -5,7 +5,7 @@
  */
 
 import { record } from "../reference/check.js";
-import type { Backend, Tensors } from "./backends/backend.js";
+import type { Backend, LosableBackend, Tensors } from "./backends/backend.js";
 import { FractionalAttentionError } from "./errors.js";
 import { makePlan, type Plan, sizesOf, type TensorLengths, tensorLengths } from "./plan.js";
 import type {
@@ -131,6 +131,22 @@ export class Attention<R extends Floats = Floats> {
     const call = this.#check(inputs, options, false);
     this.#checkOut(options, call, ["weights"], [inputs.q, inputs.k, inputs.v]);
     return deliver({ weights: run(call.plan, call.tensors) }, options.out).weights as R;
+  }
+
+  /**
+   * Goes on with a new GPU after `DeviceLostError`, behind the calls that are waiting.
+   *
+   * @param gpu the caller's device; a new one of our own where it is left out
+   * @throws FractionalAttentionError on devices that cannot be lost
+   * @throws BackendUnavailableError when there is no adapter any more
+   */
+  async recreate(gpu?: { device: GPUDevice }): Promise<void> {
+    this.#refuseDisposed();
+    const backend = this.#backend;
+    if (!("recreate" in backend)) {
+      throw new FractionalAttentionError(`recreate: ${this.device} is not a device that can be lost`);
+    }
+    await this.#enqueue(() => (backend as LosableBackend).recreate(gpu), undefined);
   }
 
   /** Frees the device. Calls that are waiting or come later are refused. May be called any number of times. */

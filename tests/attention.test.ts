@@ -1,6 +1,6 @@
 /** The public face on the reference device: devices, calls, masks, lifecycle. What is computed is judged elsewhere. */
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { attentionForward } from "../reference/attention.js";
 import { createRandom } from "../reference/random.js";
 import { rescaledRadius } from "../reference/scale.js";
@@ -80,8 +80,11 @@ describe("createAttention", () => {
     await expect(createAttention({ device: "tpu" as "wasm" })).rejects.toThrow(
       /^device: expected .*"wasm".*, got "tpu"$/,
     );
+    // Whatever this machine has.
+    vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => null } });
     await expect(createAttention({ device: "webgpu" })).rejects.toThrow(BackendUnavailableError);
-    await expect(createAttention({ device: "webgpu" })).rejects.toThrow(/webgpu: /);
+    await expect(createAttention({ device: "webgpu" })).rejects.toThrow(/webgpu: .*no adapter/);
+    vi.unstubAllGlobals();
   });
 });
 

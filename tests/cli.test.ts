@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import manifest from "../package.json" with { type: "json" };
 import { densities, renderMaps } from "../src/cli/heat-map.js";
 import { colorDepth, type Io, type Sink } from "../src/cli/io.js";
@@ -12,6 +12,8 @@ const text = "the cat saw the dog and the dog saw the cat";
 let folder: string;
 
 beforeAll(async () => {
+  // A machine without a GPU, whatever this one has.
+  vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => null } });
   folder = await mkdtemp(join(tmpdir(), "fna-cli-"));
   await writeFile(join(folder, "text.txt"), `${text}\n`);
   await writeFile(join(folder, "empty.txt"), "");
@@ -20,7 +22,10 @@ beforeAll(async () => {
   await writeFile(join(folder, "not-a-result.json"), '{"rows": [{}]}');
   await mkdir(join(folder, "folder.html"));
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  vi.unstubAllGlobals();
+  await rm(folder, { recursive: true, force: true });
+});
 
 interface Run {
   code: number;

@@ -38,3 +38,9 @@ export interface Backend {
   /** Frees everything; idempotent. */
   dispose(): void;
 }
+
+/** A device that can be lost. */
+export interface LosableBackend extends Backend {
+  /** Goes on with a new GPU, the caller's where one is given. */
+  recreate(gpu?: { device: GPUDevice }): Promise<void>;
+}

@@ -25,6 +25,14 @@ import type { Problem } from "./battery.js";
 import type { Check } from "./check.js";
 
 const u = 2 ** -24;
+
+/**
+ * The unit on webgpu. WGSL lets every operation round either way, 2u in place of u; a square root may be 1/inverseSqrt, 4.5 ulp
+ * = 9u of a distance, and a division 2.5 ulp = 5u. Twice the 8u (1 + |s|) of a weight and 9u |∂s/∂ log d| <= 9u |s| are
+ * within 32u (1 + |s|), and gradients, with one division for each pair, as well.
+ */
+export const wgslUnit = 4 * u;
+
 const oracle = createReferenceBackend();
 
 /** Largest error that each tensor of a problem may have. */
@@ -48,7 +56,8 @@ export async function judgeFloat32(attention: Attention, problem: Problem, id: s
   const truth = oracle.forwardSync!(plan, inputs);
   const slope = oracle.backwardSync!(plan, inputs, { ...truth, dOutput });
   const trueWeights = oracle.weightsSync!(plan, inputs);
-  const bounds = float32Bounds(plan, inputs, truth.output, dOutput);
+  const unit = attention.device === "webgpu" ? wgslUnit : u;
+  const bounds = float32Bounds(plan, inputs, truth.output, dOutput, unit);
 
   const result = await attention.forward(narrow, options);
   const saved = { ...result, dOutput: Float32Array.from(dOutput) };

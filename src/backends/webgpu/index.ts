@@ -3,25 +3,26 @@
  * masks and answers are those of every other device. Results of a run are the same to the bit on the same machine.
  */
 
-import { BackendUnavailableError, FractionalAttentionError } from "../../errors.js";
+import { FractionalAttentionError } from "../../errors.js";
 import type { Plan } from "../../plan.js";
 import type { BackwardInputs } from "../../types.js";
-import type { Backend, Tensors } from "../backend.js";
+import type { LosableBackend, Tensors } from "../backend.js";
 import { describeAdapter, requestDevice } from "./adapter.js";
 import type { Saved, Sources } from "./call.js";
+import type { GpuOptions } from "./options.js";
 import { Runner } from "./runner.js";
 import { backward, forward, weights } from "./steps.js";
 
-/** Options of the webgpu device; all are optional. */
-export interface WebgpuBackendOptions {
-  /** The caller's device, which `dispose` leaves alone. Default: one of our own. */
-  gpu?: { device: GPUDevice };
-  /** Refuse an adapter that is a CPU, as `device: "auto"` does. Default false. */
+export type { GpuOptions } from "./options.js";
+
+/** What opening takes besides the public options. */
+export interface WebgpuBackendOptions extends GpuOptions {
+  /** Refuse an adapter of our own choice that is a CPU, as `device: "auto"` does. Default false. */
   hardwareOnly?: boolean;
 }
 
 /** The webgpu device, and what it runs on. */
-export interface WebgpuBackend extends Backend {
+export interface WebgpuBackend extends LosableBackend {
   /** What the adapter says of itself. */
   readonly adapter: string;
   /** Whether a CPU does the work. */
@@ -29,8 +30,7 @@ export interface WebgpuBackend extends Backend {
   readonly gpuDevice: GPUDevice;
   /** Buffers that exist on the device for this backend. */
   readonly bufferCount: number;
-  /** Goes on with a new device, the caller's where one is given, after the old one was lost. */
-  recreate(gpu?: { device: GPUDevice }): Promise<void>;
+  readonly memoryBytes: number;
 }
 
 /**
@@ -48,13 +48,10 @@ interface Opened {
   readonly isSoftware: boolean;
 }
 
-async function open({ gpu, hardwareOnly = false }: WebgpuBackendOptions): Promise<Opened> {
-  const found = gpu ? { device: gpu.device, ...describeAdapter(gpu.device.adapterInfo) } : await requestDevice();
-  if (hardwareOnly && found.isSoftware) {
-    if (!gpu) found.device.destroy();
-    const reason = `its only adapter is a CPU (${found.adapter})`;
-    throw new BackendUnavailableError([{ device: "webgpu", reason }]);
-  }
+async function open({ gpu, hardwareOnly }: WebgpuBackendOptions): Promise<Opened> {
+  const found = gpu
+    ? { device: gpu.device, ...describeAdapter(gpu.device.adapterInfo) }
+    : await requestDevice(hardwareOnly);
   const { device, adapter, isSoftware } = found;
   return { runner: new Runner(device), isOwn: gpu === undefined, adapter, isSoftware };
 }
@@ -89,6 +86,10 @@ class WebgpuDevice implements WebgpuBackend {
     return this.#opened.runner.pool.count;
   }
 
+  get memoryBytes(): number {
+    return this.#opened.runner.pool.bytes;
+  }
+
   readonly forward = (plan: Plan, tensors: Tensors, signal?: AbortSignal) =>
     this.#call((runner) => forward(runner, plan, tensors as Required<Sources>, signal));
 
@@ -98,7 +99,7 @@ class WebgpuDevice implements WebgpuBackend {
   readonly weights = (plan: Plan, tensors: Omit<Tensors, "v">, signal?: AbortSignal) =>
     this.#call((runner) => weights(runner, plan, tensors as Sources, signal));
 
-  async recreate(gpu: { device: GPUDevice } | undefined = undefined): Promise<void> {
+  async recreate(gpu?: GpuOptions["gpu"]): Promise<void> {
     this.#refuseDisposed();
     const opened = await open({ ...this.#options, gpu });
     this.#close();

@@ -39,6 +39,11 @@ export class Pool {
     return this.#idle.length + this.#taken.length;
   }
 
+  /** Their sizes. */
+  get bytes(): number {
+    return [...this.#idle, ...this.#taken].reduce((sum, { buffer }) => sum + buffer.size, 0);
+  }
+
   /** A buffer of at least `bytes`, with any content, until `releaseAll`. */
   take(kind: Kind, bytes: number): GPUBuffer {
     const size = roundUp(Math.max(bytes, 16), this.#device.limits.maxBufferSize);

@@ -49,8 +49,9 @@ ${
   let slope = select(h.exponent / (1.0 + z), 2.0 * sqrt(z), vec4<bool>(h.gauss != 0u));
   let any = live & (abs(coded) > vec4f(2e-36));
   let c = select(none, -g.dScore * slope * scale.x / sine, any);
-  // The lowest bit says which way y is turned.
-  g.pull = bitcast<vec4f>((bitcast<vec4u>(c) & vec4u(0xfffffffeu)) | select(vec4u(), vec4u(1u), coded < none));`
+  // The lowest bit says which way y is turned; what is nothing stays so.
+  let tagged = (bitcast<vec4u>(c) & vec4u(0xfffffffeu)) | select(vec4u(), vec4u(1u), coded < none);
+  g.pull = select(none, bitcast<vec4f>(tagged), abs(c) > vec4f(1e-37));`
     : `  if (h.gauss != 0u) {
     let near = min(scale.x, 1e18);
     g.pull = -2.0 * g.dScore * near * near;
