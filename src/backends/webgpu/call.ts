@@ -37,11 +37,14 @@ interface Placed {
   readonly shift: number;
 }
 
-/** A row of a summing pass: workgroups along x take rows, along y heads. */
+/** What a pass over tiles covers: workgroups along x take blocks of rows, along y heads. */
 interface Extent {
   readonly rows: number;
   readonly columns: number;
   readonly heads: number;
+  /** Row that the first workgroup begins with, the first of a tile. */
+  readonly firstRow?: number;
+  /** Workgroups along z. */
   readonly chunks?: number;
 }
 
@@ -127,8 +130,10 @@ export class ChunkCall {
     const compiled = await runner.pass(name, this.#variantOf(name));
     const rowsPerBlock = 4 * this.#variant.rowThreads;
     const perBlock = rowsPerBlock * extent.columns * (plan.headDim + plan.valueDim) * extent.heads;
+    const firstBlock = (extent.firstRow ?? 0) / rowsPerBlock;
     const parts = spans(Math.ceil(extent.rows / rowsPerBlock), perBlock, runner.device.limits);
-    for (const [first, count] of parts) {
+    for (const [block, count] of parts) {
+      const first = firstBlock + block;
       const params = runner.put(writeParams(plan, this.#mask, { ...fields, first }), "uniform");
       const all = { ...this.#points, heads: this.#heads, params, ...bindings };
       runner.dispatch(name, compiled, all, count, extent.heads, extent.chunks ?? 1);
@@ -213,9 +218,10 @@ export class ChunkCall {
     return cotangents;
   }
 
-  /** Rows [first, first + rows) of the weight matrix of every head. */
+  /** Rows [first, first + rows) of the weight matrix of every head; `first` begins a tile. */
   async matrixPass(matrix: GPUBufferBinding, first: number, rows: number): Promise<void> {
-    await this.tilePass("weights", { matrix }, { ...this.queriesAsRows, rows }, { shift: first, heads: rows });
+    const extent = { ...this.queriesAsRows, rows, firstRow: first };
+    await this.tilePass("weights", { matrix }, extent, { shift: first, heads: rows });
   }
 
   /** ε of each head: the square of the mean of d_g/κ, or the lower median of (d_g/κ)^α, at least 10⁻³. */
