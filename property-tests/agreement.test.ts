@@ -25,7 +25,7 @@ describe("devices", () => {
 });
 
 property("forward, weights and gradients agree with the reference", {
-  quick: 40,
+  quick: 80,
   arbitrary: cases(),
   async check(backend, call) {
     const truth = truthOf(call, backend.unit);
@@ -56,7 +56,7 @@ property("forward, weights and gradients agree with the reference", {
 });
 
 property("threads change no bit of a forward result", {
-  quick: 10,
+  quick: 40,
   arbitrary: cases(),
   async check(backend, call) {
     const one = await forward(backends[1], call);
@@ -74,7 +74,7 @@ property("threads change no bit of a forward result", {
 const oracle = createReferenceBackend();
 
 property("the reference agrees with the literal evaluation", {
-  quick: 60,
+  quick: 100,
   arbitrary: cases({ numericBandwidth: true, maximum: 17 }),
   check(backend, call) {
     const judged = backend.attention === reference.attention ? oracle : offByKappa;

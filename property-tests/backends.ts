@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { Attention } from "../src/attention.js";
-import type { Backend } from "../src/backends/backend.js";
+import type { Backend, Tensors } from "../src/backends/backend.js";
 import { createReferenceBackend } from "../src/backends/reference.js";
 import { createAttention } from "../src/index.js";
 import type { Plan } from "../src/plan.js";
@@ -109,10 +109,11 @@ async function openAll(): Promise<{ backends: TestBackend[]; leftOut: LeftOut[] 
 export const { backends, leftOut } = await openAll();
 export const reference = backends[0];
 
-/** A bug to plant in the reference, which a property has to notice: a change of the plan or of results. */
+/** A bug to plant in the reference, which a property has to notice: a change of the plan, of the inputs or of results. */
 export interface Bug {
   readonly name: string;
   readonly plan?: (plan: Plan) => Plan;
+  readonly tensors?: (tensors: Tensors, plan: Plan) => Tensors;
   readonly forward?: (result: ForwardResult, plan: Plan) => ForwardResult;
   readonly weights?: (weights: Floats, plan: Plan) => Floats;
   readonly gradient?: (gradient: BackwardResult, plan: Plan) => BackwardResult;
@@ -122,13 +123,22 @@ export interface Bug {
 export function broken(bug: Bug): TestBackend {
   const sound = createReferenceBackend();
   const same = <T>(x: T) => x;
-  const { plan: change = same, forward = same, weights = same, gradient = same } = bug;
+  const { plan: change = same, tensors: move = same, forward = same, weights = same, gradient = same } = bug;
+  const forwardSync: Backend["forwardSync"] = (plan, tensors) =>
+    forward(sound.forwardSync!(change(plan), move(tensors, plan)), plan);
+  const backwardSync: Backend["backwardSync"] = (plan, tensors, saved) =>
+    gradient(sound.backwardSync!(change(plan), move(tensors, plan), saved), plan);
+  const weightsSync: Backend["weightsSync"] = (plan, tensors) =>
+    weights(sound.weightsSync!(change(plan), move({ ...tensors, v: new Float64Array(0) }, plan)), plan);
   const backend: Backend = {
     device: "reference",
     arrays: sound.arrays,
-    forward: async (plan, tensors) => forward(sound.forwardSync!(change(plan), tensors), plan),
-    backward: async (plan, tensors, saved) => gradient(sound.backwardSync!(change(plan), tensors, saved), plan),
-    weights: async (plan, tensors) => weights(sound.weightsSync!(change(plan), { ...tensors }), plan),
+    forwardSync,
+    backwardSync,
+    weightsSync,
+    forward: async (plan, tensors) => forwardSync(plan, tensors),
+    backward: async (plan, tensors, saved) => backwardSync(plan, tensors, saved),
+    weights: async (plan, tensors) => weightsSync(plan, tensors),
     dispose() {},
   };
   const attention = new Attention(backend);
