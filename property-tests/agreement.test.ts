@@ -55,11 +55,13 @@ property("forward, weights and gradients agree with the reference", {
   ],
 });
 
+const wasm = backends.find(({ name }) => name === "wasm")!;
+
 property("threads change no bit of a forward result", {
   quick: 40,
   arbitrary: cases(),
   async check(backend, call) {
-    const one = await forward(backends[1], call);
+    const one = await forward(wasm, call);
     const many = await forward(backend, call);
     for (const name of ["output", "logSumExp"] as const) {
       const bits = viewed(backend, one[name]);
@@ -96,3 +98,19 @@ const offByKappa: Backend = {
 function offPlan(plan: Plan): Plan {
   return { ...plan, kappa: plan.kappa.map((kappa) => kappa * (1 + 1e-10)) };
 }
+
+test("the reference stays a number where eps^(1/alpha) vanishes", async () => {
+  const inputs = { q: Float64Array.of(0, 1), k: Float64Array.of(0, 1), v: Float64Array.of(1, 2) };
+  const call = { ...inputs, batch: 1, heads: 1, queries: 2, keys: 2, headDim: 1 };
+  for (const degreeNormalization of [0, 1]) {
+    const options = { alpha: 1e-3, bandwidth: 0.2, degreeNormalization };
+    const found = await reference.attention.forward(call, options);
+    // 0.2^1000 is 0: each query is at its own key and infinitely far from the other.
+    expect([...found.output]).toEqual([1, 2]);
+    const gradient = await reference.attention.backward(call, options, { ...found, dOutput: Float64Array.of(1, -1) });
+    expect([...gradient.dq, ...gradient.dk, ...gradient.dAlpha, ...gradient.dKappa].map(Math.abs)).toEqual([
+      0, 0, 0, 0, 0, 0,
+    ]);
+    expect([...gradient.dv]).toEqual([1, -1]);
+  }
+});

@@ -221,8 +221,10 @@ export function build(recipe: Recipe): Case {
     // eps^(1/alpha) has to stay a number: eps = (2^bandwidth)^alpha.
     if (recipe.bandwidth !== 0) options.bandwidth = Math.fround(2 ** (recipe.bandwidth * smallest));
   } else {
-    // Below that alpha the powers of a measured eps leave float32.
-    options.bandwidth = smallest < 0.25 && recipe.bandwidthExponent === "1/alpha" ? 1 : recipe.bandwidth;
+    // Below that alpha eps^(1/alpha) is so large or small that squares of z leave float32: 10^-3 is the least median, and
+    // a mean enters as (mean)^(2/alpha).
+    const least = recipe.bandwidth === "mean" ? 1 : 0.25;
+    options.bandwidth = smallest < least && recipe.bandwidthExponent === "1/alpha" ? 1 : recipe.bandwidth;
     if (recipe.bandwidthPairs === "all") options.bandwidthPairs = "all";
   }
   if (recipe.degreeNormalization > 0) options.degreeNormalization = recipe.degreeNormalization;

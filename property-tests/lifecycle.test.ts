@@ -272,7 +272,7 @@ async function live(backend: TestBackend, history: Iterable<Command>): Promise<v
   expect(unhandled).toEqual([]);
 }
 
-const histories = fc.commands(commands, { maxCommands: 12 });
+const histories = fc.commands(commands, { maxCommands: 12, replayPath: process.env.PROPERTY_HISTORY });
 
 describe("the life of devices in any order of events", () => {
   for (const backend of backends) {
@@ -284,6 +284,7 @@ describe("the life of devices in any order of events", () => {
         {
           seed,
           path: process.env.PROPERTY_PATH,
+          endOnFailure: process.env.PROPERTY_PATH !== undefined,
           numRuns: runsOf(quick, backend),
           asyncReporter: async (details) => report("the life of devices in any order of events", backend, details),
         },

@@ -26,6 +26,10 @@ function isCase(value: unknown): value is Case {
 
 /** The counterexample of a property as code that stands alone next to the suites. */
 export function counterexampleCode(backend: TestBackend, value: unknown): string {
+  // A history of commands reads as the list of their names.
+  if (typeof value === "object" && value !== null && Symbol.iterator in value) {
+    return `// on slots of ${backend.code}, the first of them open:\n// ${value}`;
+  }
   const named = isCase(value) ? { call: value } : (value as Record<string, unknown>);
   const parts = typeof named === "object" && named !== null ? Object.entries(named) : [["value", named] as const];
   const lines: string[] = [];

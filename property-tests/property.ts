@@ -5,12 +5,12 @@
  *   PROPERTY_RUNS    cases per property (default: the quick profile, each property's own number)
  *   PROPERTY_SEED    seed (default 2026)
  *   PROPERTY_PATH    fast-check's path to one counterexample, with the seed that found it
+ *   PROPERTY_HISTORY the same for a history of commands
  *
  * A failure prints the smallest counterexample as code and writes it to out/replay/, for `npm run test:deep -- --replay`.
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Bug, backends, broken, type TestBackend } from "./backends.js";
@@ -85,7 +85,10 @@ export function report<T>(title: string, backend: TestBackend, details: fc.RunDe
   const code = counterexampleCode(backend, counterexample[0]);
   const error = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
   const file = (expect.getState().testPath ?? "").split("/").pop();
-  const replay = { file, title, backend: backend.name, seed: details.seed, path: counterexamplePath, error, code };
+  // Shrunk histories of commands need to be told which of their commands were run.
+  const history = code.match(/replayPath="([^"]*)"/)?.[1];
+  const { seed } = details;
+  const replay = { file, title, backend: backend.name, seed, path: counterexamplePath, history, error, code };
   const name = `${title} ${backend.name}`.replace(/[^a-z0-9]+/gi, "-");
   const folder = new URL("../out/replay/", import.meta.url);
   const address = new URL(`${name}.json`, folder);
@@ -93,7 +96,7 @@ export function report<T>(title: string, backend: TestBackend, details: fc.RunDe
   writeFileSync(address, `${JSON.stringify(replay, null, 2)}\n`);
   throw new Error(
     `${error}\n\n// ${title} (${backend.name}), case ${details.numRuns}, ${details.numShrinks} times shrunk\n` +
-      `// seed ${details.seed}, path "${counterexamplePath}"; again: npm run test:deep -- --replay ${fileURLToPath(address)}\n${code}\n`,
+      `// seed ${seed}, path "${counterexamplePath}"; again: npm run test:deep -- --replay out/replay/${name}.json\n${code}\n`,
     { cause: errorInstance },
   );
 }

@@ -100,7 +100,8 @@ export function attentionBackward(head: Head, options: HeadOptions, saved: Saved
   for (let i = 0; i < queries; i++) {
     for (let j = 0; j < keys; j++) {
       const p = i * keys + j;
-      if (mask[p]) continue;
+      // A pair whose kernel is 0 even as a logarithm has no say either; its z may be infinite.
+      if (mask[p] || scores.logKernel[p] === Number.NEGATIVE_INFINITY) continue;
       const dS = dScore[p];
       const slope = logPhiSlope(z[p], alpha, intrinsicDim);
       if (orderVaries) dAlpha += dS * logPhiOrderSlope(z[p], alpha, intrinsicDim, logBandwidth);
@@ -146,7 +147,7 @@ function addDegreeGradient(
   for (let i = 0; i < queries; i++) {
     for (let j = 0; j < keys; j++) {
       const p = i * keys + j;
-      if (mask[p]) continue;
+      if (mask[p] || logKernel[p] === Number.NEGATIVE_INFINITY) continue;
       dScore[p] -= degreeNormalization * columnTotal[j] * Math.exp(logKernel[p] - logColumnSum[j]);
       if (head.compatibility.rowSumFloor !== undefined) {
         dScore[p] -= degreeNormalization * rowTotal[i] * Math.exp(logKernel[p] - logRowSum[i]);

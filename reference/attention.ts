@@ -285,7 +285,8 @@ export function attentionScores(head: ResolvedHead): Scores {
   const logKernel = new Float64Array(queries * keys).fill(Number.NEGATIVE_INFINITY);
   for (let p = 0; p < queries * keys; p++) {
     if (mask[p]) continue;
-    z[p] = distance[p] / divisor;
+    // ε^(1/α) of a small α may vanish: then other pairs are infinitely far, and one at distance 0 is at z = 0 all the same.
+    z[p] = distance[p] === 0 && divisor === 0 ? 0 : distance[p] / divisor;
     logKernel[p] = logPhi(z[p], alpha, intrinsicDim);
   }
 

@@ -55,8 +55,9 @@ if (options.replay === undefined) {
   env.PROPERTY_SEED = String(options.seed ?? Math.floor(Math.random() * 2 ** 31));
   console.log(`${env.PROPERTY_RUNS} cases per property, seed ${env.PROPERTY_SEED}`);
 } else {
-  const { file, title, backend, seed, path, code } = readReplay(options.replay);
+  const { file, title, backend, seed, path, history, code } = readReplay(options.replay);
   Object.assign(env, { PROPERTY_RUNS: "1", PROPERTY_SEED: String(seed), PROPERTY_PATH: path });
+  if (history !== undefined) env.PROPERTY_HISTORY = history;
   suite = `property-tests/${file}`;
   // The title of the suite and of the test, word for word.
   pattern = `${title} holds on ${backend}`.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").concat("$");
