@@ -9,6 +9,7 @@ import { createRequire } from "node:module";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { buildWasm } from "./build-wasm.mjs";
+import { minifyWgslPlugin } from "./minify-wgsl.mjs";
 
 const run = promisify(execFile);
 const root = new URL("..", import.meta.url).pathname;
@@ -19,11 +20,18 @@ await rm(new URL("../dist", import.meta.url), { recursive: true, force: true });
 // The kernels come first: the library inlines them.
 await buildWasm(`${root}dist`);
 
-const shared = { absWorkingDir: root, bundle: true, format: "esm", target: "es2022", logLevel: "warning" };
+const shared = {
+  plugins: [minifyWgslPlugin],
+  absWorkingDir: root,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  logLevel: "warning",
+};
 
 const library = build({
   ...shared,
-  entryPoints: { index: "src/index.ts", wasm: "src/wasm.ts", reference: "reference/index.ts" },
+  entryPoints: { index: "src/index.ts", wasm: "src/wasm.ts", webgpu: "src/webgpu.ts", reference: "reference/index.ts" },
   outdir: "dist",
   chunkNames: "chunks/[name]-[hash]",
   splitting: true,

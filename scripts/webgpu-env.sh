@@ -21,7 +21,11 @@ install() {
       # shellcheck disable=SC1091
       . /etc/os-release
       if [ "$VERSION_CODENAME" = bookworm ]; then
-        echo "deb http://deb.debian.org/debian bookworm-backports main" >/etc/apt/sources.list.d/backports.list
+        # From where the system's other packages come.
+        apt-get update -qq
+        uri="$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' | head -n 1)"
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri bookworm-backports main" \
+          >/etc/apt/sources.list.d/backports.list
         apt-get update -qq
         apt-get install -y -qq --no-install-recommends -t bookworm-backports mesa-vulkan-drivers >/dev/null
       else

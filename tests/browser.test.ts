@@ -24,6 +24,24 @@ describe.skipIf(!available)("in Chromium", () => {
     }
   });
 
+  test("the webgpu device passes verification on the browser's own implementation", async () => {
+    const { page, errors, close } = await openPage(false);
+    try {
+      const result = await page.evaluate(() =>
+        window.verify({
+          devices: ["webgpu"],
+          cases: 3,
+          groups: ["attention_translation", "random normal", "random far"],
+        }),
+      );
+      expect(result.rows.filter((row) => !row.passed)).toEqual([]);
+      expect(result.rows.map((row) => row.device)).toEqual(["webgpu", "webgpu", "webgpu"]);
+      expect(errors).toEqual([]);
+    } finally {
+      await close();
+    }
+  }, 600_000);
+
   test("a page without shared memory is refused threads, by name and with the reason", async () => {
     const { page, close } = await openPage(false);
     try {
