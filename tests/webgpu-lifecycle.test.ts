@@ -9,7 +9,7 @@ import { packMask } from "../src/backends/webgpu/mask.js";
 import { createAttention } from "../src/create.js";
 import { DeviceLostError, InvalidArgumentError } from "../src/errors.js";
 import { makePlan } from "../src/plan.js";
-import type { AttentionInputs, AttentionOptions } from "../src/types.js";
+import type { AttentionInputs, AttentionOptions, Floats } from "../src/types.js";
 import { createAttention as createWebgpu } from "../src/webgpu.js";
 import { openForTests, patience } from "./webgpu/open.js";
 
@@ -204,6 +204,36 @@ describe.runIf(backend)("memory and limits", { timeout: patience }, () => {
     const starved = await createWebgpu({ gpu: { device: altered(own, { limits }) } });
     expect(await everything(starved, inputs, {})).toEqual(expected);
     starved.dispose();
+  });
+});
+
+describe.runIf(backend)("tensors on the device", { timeout: patience }, () => {
+  test("buffers at any offset give the bits of arrays", async () => {
+    const inputs = inputsOf({ heads: 3, queries: 25, headDim: 5 });
+    const plan = makePlan(inputs, { causal: true });
+    const expected = await backend!.forward(plan, inputs);
+    const saved = { ...expected, dOutput: inputs.v };
+    const gradient = await backend!.backward(plan, inputs, saved);
+    const gpu = backend!.gpuDevice;
+    const buffers: GPUBuffer[] = [];
+    // Offsets that no binding may have, in front of which stands what must not be read.
+    const upload = (data: Floats, offset: number) => {
+      const buffer = gpu.createBuffer({ size: offset + data.byteLength, usage: 128 | 8 });
+      gpu.queue.writeBuffer(buffer, 0, new Float32Array(offset / 4).fill(Number.NaN));
+      gpu.queue.writeBuffer(buffer, offset, data as Float32Array<ArrayBuffer>);
+      buffers.push(buffer);
+      return { buffer, offset };
+    };
+    const tensors = { q: upload(inputs.q, 4), k: upload(inputs.k, 300), v: upload(inputs.v, 256) };
+    expect(await backend!.forward(plan, tensors)).toEqual(expected);
+    const onDevice = {
+      output: upload(saved.output, 12),
+      logSumExp: upload(saved.logSumExp, 516),
+      dOutput: upload(saved.dOutput, 8),
+    };
+    expect(await backend!.backward(plan, tensors, onDevice)).toEqual(gradient);
+    expect(await backend!.weights(plan, tensors)).toEqual(await backend!.weights(plan, inputs));
+    for (const buffer of buffers) buffer.destroy();
   });
 });
 

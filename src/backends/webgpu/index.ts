@@ -11,7 +11,7 @@ import { describeAdapter, requestDevice } from "./adapter.js";
 import type { Saved, Sources } from "./call.js";
 import type { GpuOptions } from "./options.js";
 import { Runner } from "./runner.js";
-import { backward, forward, weights } from "./steps.js";
+import { type Backward, backward, type Forward, forward, weights } from "./steps.js";
 
 export type { GpuOptions } from "./options.js";
 
@@ -31,6 +31,16 @@ export interface WebgpuBackend extends LosableBackend {
   /** Buffers that exist on the device for this backend. */
   readonly bufferCount: number;
   readonly memoryBytes: number;
+
+  /** As on every device, and of tensors that are on this device already. */
+  forward(plan: Plan, tensors: Tensors | Required<Sources>, signal?: AbortSignal): Promise<Forward>;
+  backward(
+    plan: Plan,
+    tensors: Tensors | Required<Sources>,
+    saved: BackwardInputs | Saved,
+    signal?: AbortSignal,
+  ): Promise<Backward>;
+  weights(plan: Plan, tensors: Omit<Tensors, "v"> | Omit<Sources, "v">, signal?: AbortSignal): Promise<Float32Array>;
 }
 
 /**
@@ -90,13 +100,17 @@ class WebgpuDevice implements WebgpuBackend {
     return this.#opened.runner.pool.bytes;
   }
 
-  readonly forward = (plan: Plan, tensors: Tensors, signal?: AbortSignal) =>
+  readonly forward = (plan: Plan, tensors: Tensors | Required<Sources>, signal?: AbortSignal) =>
     this.#call((runner) => forward(runner, plan, tensors as Required<Sources>, signal));
 
-  readonly backward = (plan: Plan, tensors: Tensors, saved: BackwardInputs, signal?: AbortSignal) =>
-    this.#call((runner) => backward(runner, plan, tensors as Required<Sources>, saved as Saved, signal));
+  readonly backward = (
+    plan: Plan,
+    tensors: Tensors | Required<Sources>,
+    saved: BackwardInputs | Saved,
+    signal?: AbortSignal,
+  ) => this.#call((runner) => backward(runner, plan, tensors as Required<Sources>, saved as Saved, signal));
 
-  readonly weights = (plan: Plan, tensors: Omit<Tensors, "v">, signal?: AbortSignal) =>
+  readonly weights = (plan: Plan, tensors: Omit<Tensors, "v"> | Omit<Sources, "v">, signal?: AbortSignal) =>
     this.#call((runner) => weights(runner, plan, tensors as Sources, signal));
 
   async recreate(gpu?: GpuOptions["gpu"]): Promise<void> {
