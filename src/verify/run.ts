@@ -25,7 +25,7 @@ import { judgeReference } from "./judge-reference.js";
 
 /** What to verify; everything by default. */
 export interface VerifyOptions {
-  /** Devices to judge. Default: every device that runs here. */
+  /** Devices to judge. Default: every device that runs here, webgpu only on a real GPU. */
   devices?: readonly DeviceName[];
   /** Groups, by the names of `verifyGroups`. Default: all. */
   groups?: readonly string[];
@@ -116,7 +116,14 @@ export async function verifyWith(
   const open: Attention[] = [];
   for (const device of devices) {
     try {
-      open.push((await createAttention({ device, threads })) as Attention);
+      // Unless it was asked for by name, webgpu counts where "auto" would take it: not on an adapter that is a CPU.
+      const automatic = device === "webgpu" && !options.devices;
+      const attention = (await createAttention({ device: automatic ? "auto" : device, threads })) as Attention;
+      if (attention.device === device) open.push(attention);
+      else {
+        rejected.push(...attention.rejected.filter((r) => r.device === device));
+        attention.dispose();
+      }
     } catch (error) {
       // A device that was asked for by name must run; by default those that do not are reported.
       if (options.devices || !(error instanceof BackendUnavailableError)) throw error;

@@ -40,7 +40,7 @@ export function addVerify(program: Command, io: Io, finish: (code: number) => vo
     .description("check every backend against golden vectors and the float64 reference")
     .option(
       "--device <name>",
-      "backend to check; repeat for several (default: all that run here)",
+      "backend to check; repeat for several (default: all that run here, webgpu only on a real GPU)",
       listOf(verifyDevices),
     )
     .option("--group <name>", "group of cases; repeat for several (default: all)", listOf(verifyGroups))
