@@ -63,11 +63,30 @@ export function truthOf(call: Call, unit: number): Truth {
   const plan = makePlan(call.inputs, call.options);
   const result = oracle.forwardSync!(plan, call.inputs) as ForwardResult<Float64Array>;
   const bounds = float32Bounds(plan, call.inputs, result.output, call.dOutput, unit);
-  if (bounds.weights <= 1 / 8) return { ...result, plan, bounds };
+  if (bounds.weights <= 1 / 8) return { ...result, plan, bounds: withUnderflow(call, plan, bounds, unit) };
   const { logSumExp } = bounds;
   const any = Number.POSITIVE_INFINITY;
   const vague = { weights: any, output: any, logSumExp, dq: any, dk: any, dv: any, dAlpha: any, dKappa: any };
   return { ...result, plan, bounds: vague };
+}
+
+/**
+ * The bounds of gradients with what float32 cannot hold: a weight below 2^-126 may be 0. What that pair contributes is at
+ * most 2^-126 times what arrives, (1 + 2V) max|dO| max(1, max|v|), times a slope. The slope per length, (d_M + 22)/(kappa
+ * eps^(1/alpha)) or the like (z e^(-z^2) is no larger where e^(-z^2) vanishes), is below 2^26 over the smallest length that
+ * there is: kappa or a coordinate. Float64 holds the weights of all cases here.
+ */
+function withUnderflow(call: Call, plan: Plan, bounds: Float32Bounds, unit: number): Float32Bounds {
+  if (unit < 2 ** -24) return bounds;
+  const { q, k, v } = call.inputs;
+  const most = (x: Floats) => Array.from(x).reduce((m, e) => Math.max(m, Math.abs(e)), 0);
+  const least = (x: Floats) => Array.from(x).reduce((m, e) => (e === 0 ? m : Math.min(m, Math.abs(e))), 1);
+  const arrives = (1 + 2 * plan.valueDim) * most(call.dOutput) * Math.max(1, most(v));
+  const pairs = plan.batch * plan.heads * plan.queries * plan.keys;
+  const lost = (2 ** -100 * pairs * arrives) / Math.min(least(q), least(k), least(plan.kappa));
+  const all = { ...bounds };
+  for (const name of ["dq", "dk", "dv", "dAlpha", "dKappa"] as const) all[name] += lost;
+  return all;
 }
 
 /** The oracle's weights and gradients of a call. */

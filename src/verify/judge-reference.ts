@@ -33,7 +33,7 @@ export function judgeReference(backend: Backend, problem: Problem, id: string, s
   const { output, logSumExp } = backend.forwardSync!(plan, inputs);
   const weights = backend.weightsSync!(plan, inputs) as Float64Array;
   const literal = literalForward(plan, inputs);
-  const checks: Check[] = [rowSumCheck(id, plan, weights)];
+  const checks: Check[] = [rowSumCheck(id, plan, weights, logSumExp)];
 
   // Beyond e^±600 the powers of the literal evaluation leave float64; the row sums above still hold.
   if (literal.largestScore < 600) {
@@ -75,7 +75,7 @@ function forwardBound(plan: Plan, largestScore: number): number {
 }
 
 /** Rows of A sum to 1 or are empty. */
-function rowSumCheck(id: string, plan: Plan, weights: Float64Array): Check {
+function rowSumCheck(id: string, plan: Plan, weights: Float64Array, logSumExp: ArrayLike<number>): Check {
   let error = 0;
   for (let row = 0; row < weights.length; row += plan.keys) {
     let sum = 0;
@@ -86,6 +86,7 @@ function rowSumCheck(id: string, plan: Plan, weights: Float64Array): Check {
   // L is of the size of max|s|; its rounding is what the row sum shows.
   let size = 0;
   for (const alpha of plan.alpha) size = Math.max(size, plan.intrinsicDim + alpha);
+  for (const l of Array.from(logSumExp)) if (Number.isFinite(l)) size = Math.max(size, Math.abs(l));
   return { case: id, tensor: "row sums", error, bound: u * (plan.keys + 16) * 64 * (1 + size) };
 }
 
