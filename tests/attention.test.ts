@@ -67,6 +67,24 @@ describe("createAttention", () => {
     await expect(wasm.forward(narrow)).rejects.toThrow(/disposed/);
   });
 
+  test("the wasm device refuses a length scale that float32 cannot hold, which the reference can", async () => {
+    const wasm = await createAttention({ device: "wasm" });
+    const call = { q: Float32Array.of(0, 1), k: Float32Array.of(0.5, 3), v: Float32Array.of(1, 2) };
+    const shape = { batch: 1, heads: 1, queries: 2, keys: 2, headDim: 1 };
+    const options = { alpha: 2, kappa: 1e-19 };
+    expect(() => wasm.forwardSync({ ...call, ...shape }, options)).toThrow(/^kappa: expected .* 2\^-55 .*, got 1e-19$/);
+    expect([...attention.forwardSync({ ...call, ...shape }, options).output]).toEqual([1, 1]);
+    // Small coordinates with a small scale are fine.
+    const small = { ...shape, q: call.q.map((x) => x * 1e-19), k: call.k.map((x) => x * 1e-19), v: call.v };
+    const { output } = wasm.forwardSync(small, options);
+    const truth = attention.forwardSync(small, options).output;
+    output.forEach((o, e) => {
+      // Scores of up to 9 and a dozen roundings.
+      expect(Math.abs(o - truth[e])).toBeLessThan(128 * 2 ** -24);
+    });
+    wasm.dispose();
+  });
+
   test("one out may serve forward and backward, each looking at what it produces", async () => {
     const call = inputs();
     const out = { output: new Float64Array(32), dq: new Float64Array(48) };

@@ -1,6 +1,8 @@
 /** One row for each function of the package itself and for each call of an attention object; see `walk.ts`. */
 
-import { type Attention, type AttentionInputs, createAttention, mergePartials, preset } from "../../src/index.js";
+import { createReferenceBackend } from "../../src/backends/reference.js";
+import { checkGpuOptions } from "../../src/backends/webgpu/options.js";
+import { Attention, type AttentionInputs, createAttention, mergePartials, preset } from "../../src/index.js";
 import {
   boolean,
   bytes,
@@ -249,13 +251,36 @@ const contextArguments: Argument[] = [
 ];
 const context = (manifold: string) => ({ manifold, sharedQueryKey: true, heads: 2, headDim: 4 });
 
+/** What a device is known by: its class is not the same in every realm. */
+const gpuDevice = { createBuffer: () => undefined, queue: { submit: () => undefined } };
+const gpuDeviceDomain: Domain = {
+  holds: (device) => device === gpuDevice,
+  near: [{ createBuffer: gpuDevice.createBuffer }, { queue: gpuDevice.queue }, {}],
+};
+
+/** An object whose device can be lost, without a GPU: it checks what the webgpu device checks. */
+const losable = new Attention({
+  ...createReferenceBackend(),
+  recreate: async (gpu: { device: GPUDevice } | undefined) => checkGpuOptions({ gpu }),
+} as ReturnType<typeof createReferenceBackend>);
+
 const functionRows: Row[] = [
+  {
+    name: "recreate",
+    call: losable.recreate.bind(losable),
+    args: () => [{ device: gpuDevice }],
+    arguments: [at("0", optional(record(["device"])), "gpu"), at("0.device", gpuDeviceDomain, "gpu.device")],
+  },
   {
     name: "createAttention",
     call: createAttention,
-    args: () => [{ device: "reference", threads: 1, wasm: new Uint8Array(8), relaxed: false }],
+    args: () => [
+      { device: "reference", threads: 1, wasm: new Uint8Array(8), relaxed: false, gpu: { device: gpuDevice } },
+    ],
     arguments: [
-      at("0", optional(record(["device", "threads", "wasm", "relaxed"])), "options"),
+      at("0", optional(record(["device", "threads", "wasm", "relaxed", "gpu"])), "options"),
+      at("0.gpu", optional(record(["device"])), "gpu"),
+      at("0.gpu.device", gpuDeviceDomain, "gpu.device"),
       at("0.device", optional(oneOf("reference", "auto", "wasm", "webgpu"))),
       at("0.threads", optional(integer(1, 256))),
       at("0.wasm", {

@@ -7,6 +7,7 @@
  */
 
 import { bandwidthFactor, bandwidthFloor } from "../../../reference/scale.js";
+import { InvalidArgumentError } from "../../errors.js";
 import type { Plan } from "../../plan.js";
 import { tensorLengths } from "../../plan.js";
 import type { BackwardInputs } from "../../types.js";
@@ -162,7 +163,11 @@ export class Call {
         const divisor = Number.isNaN(eps) ? 1 : plan.kappa[h] * bandwidthFactor(eps, alpha, plan.bandwidthExponent);
         const at = this.get(field.headRecords) + (b * plan.heads + h) * headRecord.length * 8;
         const put = (index: number, value: number) => view.setFloat64(at + 8 * index, value, true);
-        put(headRecord.zs, plan.radius[h] / divisor / this.scale);
+        const zs = plan.radius[h] / divisor / this.scale;
+        // Beyond this, squares of z leave float32 and far pairs look equally far.
+        if (zs > 2 ** 55)
+          throw new InvalidArgumentError("kappa", "kappa eps^(1/alpha) above 2^-55 in float32", divisor);
+        put(headRecord.zs, zs);
         put(headRecord.exponent, plan.intrinsicDim + alpha);
         put(headRecord.threshold, (plan.distanceThreshold * plan.kappa[h]) / divisor);
         // While distances are measured, the kernels leave z as it is, not squared.

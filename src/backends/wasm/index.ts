@@ -33,24 +33,14 @@ const pages = 65536;
 export async function createWasmBackend(options: WasmOptions = {}): Promise<WasmBackend> {
   checkWasmOptions(options);
   const { threads = 1 } = options;
-  if (threads > 1) refuseWithoutSharing();
+  const threaded = threads > 1 ? await import("./threaded.js") : undefined;
+  threaded?.refuseWithoutSharing();
   const { module, build } = await openModule(options, threads > 1);
   const fresh = () => instantiate(module, new WebAssembly.Memory({ initial: 1, maximum: pages, shared: threads > 1 }));
   const engine = fresh();
-  if (threads === 1) return new WasmDevice(engine, fresh, build);
-  const threaded = await import("./threaded.js");
+  if (threaded === undefined) return new WasmDevice(engine, fresh, build);
   const pool = await threaded.Pool.start(threads, module, engine.memory);
   return new WasmDevice(engine, fresh, build, { pool, ...threaded });
-}
-
-/** Refuses threads where memory cannot be shared, with what is missing. */
-function refuseWithoutSharing(): void {
-  const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false;
-  if (typeof SharedArrayBuffer !== "undefined" && isolated) return;
-  const reason =
-    "threads above 1 need SharedArrayBuffer: serve the page cross-origin isolated " +
-    "(Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp), or use threads: 1";
-  throw new BackendUnavailableError([{ device: "wasm", reason }]);
 }
 
 /** The pool and the calls that use it. */

@@ -3,6 +3,7 @@
  * With the pool, this is the part of the device that only `threads` above 1 need, and that is loaded only then.
  */
 
+import { BackendUnavailableError } from "../../errors.js";
 import type { Plan } from "../../plan.js";
 import type { BackwardInputs, BackwardResult, ForwardResult } from "../../types.js";
 import type { Tensors } from "../backend.js";
@@ -13,6 +14,16 @@ import type { Pool } from "./pool.js";
 import { readBackward, readForward, units } from "./steps.js";
 
 export { Pool } from "./pool.js";
+
+/** Refuses threads where memory cannot be shared, with what is missing. */
+export function refuseWithoutSharing(): void {
+  const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false;
+  if (typeof SharedArrayBuffer !== "undefined" && isolated) return;
+  const reason =
+    "threads above 1 need SharedArrayBuffer: serve the page cross-origin isolated " +
+    "(Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp), or use threads: 1";
+  throw new BackendUnavailableError([{ device: "wasm", reason }]);
+}
 
 /** Pieces of a head near the end of a task, when whole heads would leave threads idle. */
 const pieces = 8;

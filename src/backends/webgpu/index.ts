@@ -9,7 +9,7 @@ import type { BackwardInputs } from "../../types.js";
 import type { LosableBackend, Tensors } from "../backend.js";
 import { describeAdapter, requestDevice } from "./adapter.js";
 import type { Saved, Sources } from "./call.js";
-import type { GpuOptions } from "./options.js";
+import { checkGpuOptions, type GpuOptions } from "./options.js";
 import { Runner } from "./runner.js";
 import { type Backward, backward, type Forward, forward, weights } from "./steps.js";
 
@@ -115,6 +115,7 @@ class WebgpuDevice implements WebgpuBackend {
 
   async recreate(gpu?: GpuOptions["gpu"]): Promise<void> {
     this.#refuseDisposed();
+    checkGpuOptions({ gpu });
     const opened = await open({ ...this.#options, gpu });
     this.#close();
     this.#opened = opened;
