@@ -6,6 +6,7 @@ import { Attention } from "../src/attention.js";
 import type { Backend } from "../src/backends/backend.js";
 import type { Plan } from "../src/plan.js";
 import { inputKinds, randomProblem } from "../src/verify/battery.js";
+import { largestDifference, relativeError } from "../src/verify/compare.js";
 import { loadGolden } from "../src/verify/golden-files.js";
 import { checkGoldenOnDevice, deviceGroups } from "../src/verify/golden-problems.js";
 import { judgeFloat32 } from "../src/verify/judge-float32.js";
@@ -46,6 +47,16 @@ test.each(deviceGroups)("naive float32 is within every bound on the golden group
   expect(new Set(checks.map((c) => c.case)).size).toBe(
     { attention_euclidean: 80, attention_spherical: 56 }[group] ?? 10,
   );
+});
+
+test("one NaN among finite errors is an error that no bound accepts", () => {
+  const truth = new Float64Array([1, 2, 3]);
+  for (const at of [0, 1, 2]) {
+    const found = Float32Array.from(truth, (x, e) => (e === at ? Number.NaN : x + 0.25));
+    expect(largestDifference(found, truth)).toBeNaN();
+    expect(relativeError(found, truth)).toBeNaN();
+  }
+  expect(largestDifference([1, Number.POSITIVE_INFINITY], [1.5, Number.POSITIVE_INFINITY])).toBe(0.5);
 });
 
 const bugs: [string, (plan: Plan) => Plan][] = [

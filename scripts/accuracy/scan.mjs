@@ -100,7 +100,8 @@ for (const { name, kind, from, to: end, exact, weight, bound } of scans) {
       const truth = exact(x);
       let error = Math.abs(values32[i] / truth - 1);
       if (weight !== undefined) error /= weight(x);
-      if (!(error <= largest)) {
+      // A NaN is larger than anything and stays so.
+      if (!(error <= largest) && !Number.isNaN(largest)) {
         largest = error;
         where = x;
       }

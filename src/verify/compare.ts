@@ -31,6 +31,18 @@ export function relativeError(actual: ArrayLike<number>, reference: ArrayLike<nu
   return deviation === Number.POSITIVE_INFINITY ? deviation : deviation / largest;
 }
 
+/**
+ * The largest |x − ref|; numbers that are equal, infinities among them, do not count. NaN anywhere gives NaN.
+ */
+export function largestDifference(x: ArrayLike<number>, reference: ArrayLike<number>): number {
+  let largest = 0;
+  for (let e = 0; e < reference.length; e++) {
+    // Math.max keeps a NaN once it has met one; a comparison would forget it at the next number.
+    if (x[e] !== reference[e]) largest = Math.max(largest, Math.abs(x[e] - reference[e]));
+  }
+  return largest;
+}
+
 /** `relativeError` as a check. */
 export function compare(
   id: string,

@@ -228,7 +228,7 @@ function distanceCheck(c: GoldenCase, distance: number[], tolerance: number): Ch
   let error = 0;
   for (let p = 0; p < expected.length; p++) {
     const deviation = mask[p] ? 0 : Math.abs(distance[p] - expected[p]);
-    if (!(deviation <= error)) error = deviation;
+    error = Math.max(error, deviation);
   }
   return { case: c.id, tensor: "g_dist", error, bound: absolute };
 }

@@ -12,7 +12,7 @@ import { makePlan } from "../plan.js";
 import type { AttentionInputs, AttentionOptions } from "../types.js";
 import type { Problem } from "./battery.js";
 import type { Check } from "./check.js";
-import { relativeError } from "./compare.js";
+import { largestDifference, relativeError } from "./compare.js";
 import { type GoldenCase, isTensor, tensor } from "./golden.js";
 import { caseMask, euclideanOptions, sphericalOptions, translationOptions } from "./golden-attention.js";
 import { judgeFloat32 } from "./judge-float32.js";
@@ -84,12 +84,11 @@ export async function checkGoldenOnDevice(
     const narrow = { ...problem.inputs, q: Float32Array.from(q), k: Float32Array.from(k), v: Float32Array.from(v) };
     const result = await attention.forward(narrow, problem.options);
     const allowed = judged.find((check) => check.tensor === "output")!.bound;
-    const difference = (x: ArrayLike<number>) => golden.reduce((most, g, e) => Math.max(most, Math.abs(x[e] - g)), 0);
     checks.push({
       case: c.id,
       tensor: "golden output",
-      error: difference(result.output),
-      bound: allowed + difference(output),
+      error: largestDifference(result.output, golden),
+      bound: allowed + largestDifference(output, golden),
     });
   }
   return checks;

@@ -23,6 +23,7 @@ import { makePlan, type Plan } from "../plan.js";
 import type { AttentionInputs, AttentionOptions, Floats } from "../types.js";
 import type { Problem } from "./battery.js";
 import type { Check } from "./check.js";
+import { largestDifference } from "./compare.js";
 
 const u = 2 ** -24;
 
@@ -238,17 +239,7 @@ function largestRatio(x: Floats, reference: Floats): number {
         ? 0
         : Number.POSITIVE_INFINITY
       : Math.abs(x[e] / reference[e] - 1);
-    if (!(error <= largest)) largest = error;
-  }
-  return largest;
-}
-
-function largestDifference(x: Floats, reference: Floats): number {
-  let largest = 0;
-  for (let e = 0; e < reference.length; e++) {
-    if (x[e] === reference[e]) continue;
-    const error = Math.abs(x[e] - reference[e]);
-    if (!(error <= largest)) largest = error;
+    largest = Math.max(largest, error);
   }
   return largest;
 }

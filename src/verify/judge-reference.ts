@@ -21,7 +21,7 @@ import type { Backend } from "../backends/backend.js";
 import { makePlan, type Plan } from "../plan.js";
 import type { Problem } from "./battery.js";
 import type { Check } from "./check.js";
-import { relativeError } from "./compare.js";
+import { largestDifference, relativeError } from "./compare.js";
 import { literalForward } from "./literal.js";
 
 const u = 2 ** -53;
@@ -96,14 +96,6 @@ function largestRatio(x: Float64Array, reference: Float64Array): number {
   for (let e = 0; e < x.length; e++) {
     if (x[e] === reference[e]) continue;
     largest = Math.max(largest, Math.abs(x[e] / reference[e] - 1));
-  }
-  return largest;
-}
-
-function largestDifference(x: ArrayLike<number>, reference: ArrayLike<number>): number {
-  let largest = 0;
-  for (let e = 0; e < reference.length; e++) {
-    if (x[e] !== reference[e]) largest = Math.max(largest, Math.abs(x[e] - reference[e]));
   }
   return largest;
 }
