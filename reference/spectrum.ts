@@ -92,6 +92,22 @@ export function symmetricKernel(argument: string, phi: Floats, size: number): Fl
 }
 
 /**
+ * As `squareMatrix`, with entries of at least 0 and rows that sum to 1 or are all zeros.
+ * @internal
+ */
+export function attentionMatrix(weights: Floats, size: number): Float64Array {
+  const matrix = squareMatrix("weights", weights, size);
+  const negative = matrix.find((x) => x < 0);
+  if (negative !== undefined) throw new InvalidArgumentError("weights", "numbers of at least 0", negative);
+  for (const sum of rowSums(matrix, size)) {
+    if (sum !== 0 && Math.abs(sum - 1) > stochasticTolerance) {
+      throw new InvalidArgumentError("weights", "rows that sum to 1 or are all zeros", sum);
+    }
+  }
+  return matrix;
+}
+
+/**
  * Row sums [N] of a matrix [N, N].
  * @internal
  */
@@ -159,15 +175,8 @@ function sorted(re: readonly number[], im: readonly number[], order: SpectrumOrd
  * @throws InvalidArgumentError
  */
 export function attentionEigenvalues(weights: Floats, size: number, order: SpectrumOrder = "real"): ComplexValues {
-  const matrix = squareMatrix("weights", weights, size);
+  const matrix = attentionMatrix(weights, size);
   oneOf("order", order, ["real", "modulus"]);
-  const negative = matrix.find((x) => x < 0);
-  if (negative !== undefined) throw new InvalidArgumentError("weights", "numbers of at least 0", negative);
-  for (const sum of rowSums(matrix, size)) {
-    if (sum !== 0 && Math.abs(sum - 1) > stochasticTolerance) {
-      throw new InvalidArgumentError("weights", "rows that sum to 1 or are all zeros", sum);
-    }
-  }
   const decomposition = new EigenvalueDecomposition(toMatrix(matrix, size));
   return sorted(decomposition.realEigenvalues, decomposition.imaginaryEigenvalues, order);
 }

@@ -31,7 +31,13 @@ const shared = {
 
 const library = build({
   ...shared,
-  entryPoints: { index: "src/index.ts", wasm: "src/wasm.ts", webgpu: "src/webgpu.ts", reference: "reference/index.ts" },
+  entryPoints: {
+    index: "src/index.ts",
+    wasm: "src/wasm.ts",
+    webgpu: "src/webgpu.ts",
+    analysis: "src/analysis/index.ts",
+    reference: "reference/index.ts",
+  },
   outdir: "dist",
   chunkNames: "chunks/[name]-[hash]",
   splitting: true,

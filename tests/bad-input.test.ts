@@ -5,6 +5,7 @@
 
 import { describe, expect, test } from "vitest";
 import * as reference from "../reference/index.js";
+import * as analysis from "../src/analysis/index.js";
 import * as fractionalAttention from "../src/index.js";
 import { analysisRows } from "./bad-input/analysis-rows.js";
 import { attentionRows } from "./bad-input/attention-rows.js";
@@ -31,6 +32,10 @@ const missing = (names: readonly string[], rows: readonly Row[]) =>
 describe("the table is complete", () => {
   test("every function that the reference exports has its row", () => {
     expect(missing(functionsOf(reference), referenceRows)).toEqual([]);
+  });
+
+  test("every function that the analyses export has its row", () => {
+    expect(missing(functionsOf(analysis), referenceRows)).toEqual([]);
   });
 
   test("every function that the package exports, and every call of an attention object, has its row", () => {

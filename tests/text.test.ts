@@ -175,7 +175,7 @@ describe("compareAttention", () => {
   it("says when tokens are out of reach, and counts no links where there are none", () => {
     // 0 and 1 see each other only, 2 sees nobody.
     const a = measure("local", 2, Float64Array.of(0, 1, 0, 1, 0, 0, 0, 0, 0), 3);
-    expect(a.hops).toEqual({ mean: 1, max: 1, unreachable: 4 });
+    expect(a.hops).toEqual({ mean: 1, max: 1, unreachable: 4, counts: [0, 2] });
     expect(a.effectiveLinks).toBeCloseTo(2 / 3, 12);
     expect([...a.eigenvalues].map((x) => Math.round(x * 1e12) / 1e12 + 0)).toEqual([1, 0, -1]);
   });
@@ -187,7 +187,7 @@ describe("compareAttention", () => {
     for (const a of same) {
       expect(a.effectiveLinks).toBeCloseTo(2, 12);
       expect(a.reach).toBeCloseTo((1.5 + 1 + 1.5) / 3, 12);
-      expect(a.hops).toEqual({ mean: 1, max: 1, unreachable: 0 });
+      expect(a.hops).toEqual({ mean: 1, max: 1, unreachable: 0, counts: [0, 6] });
       expect(a.gap.byRealPart).toBeCloseTo(1.5, 12);
       expect(a.gap.byModulus).toBeCloseTo(0.5, 12);
     }

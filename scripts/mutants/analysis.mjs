@@ -44,6 +44,18 @@ const spectra = [
     ],
   ),
   ...inFile(
+    "src/analysis/weights.ts",
+    ["attention-weights", "text"],
+    [
+      ["weights: heads for batch entries", "(batch * heads + head) * queries", "(head * heads + batch) * queries"],
+      ["weights: detailed balance upside down", "logPi[from] + Math.log(", "logPi[from] - Math.log("],
+      ["weights: kernel without the stationary distribution", "* root[i] * root[j];", ";"],
+      ["weights: chain that is not balanced", "balanceTolerance = 1e-3", "balanceTolerance = 10"],
+      ["weights: eigenvalues ascending", "values.reverse(), im", "values, im"],
+      ["weights: entropy without its weight", "entropy -= a * Math.log(a)", "entropy -= Math.log(a)"],
+    ],
+  ),
+  ...inFile(
     "reference/circle-spectrum.ts",
     ["circle-spectrum"],
     [

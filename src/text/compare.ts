@@ -13,10 +13,9 @@
  * Nothing is fitted to the picture: κ, ε, d_M and the scale of the embeddings are the paper's unless given.
  */
 
-import { hopGraph } from "../../reference/attention-graph.js";
 import { dotProductAttention } from "../../reference/dot-product.js";
 import { selfMask } from "../../reference/masks.js";
-import { type SpectralGap, spectralGap, symmetricEigen } from "../../reference/spectrum.js";
+import { type AttentionSummary, summarizeAttention } from "../analysis/weights.js";
 import type { Attention } from "../attention.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { AttentionOptions } from "../types.js";
@@ -31,8 +30,8 @@ export interface CompareOptions extends Pick<AttentionOptions, "manifold" | "kap
   alpha?: number;
 }
 
-/** One attention matrix and what it says about the walk of information over the tokens. */
-export interface ComparedAttention {
+/** One attention matrix and what it says about the walk of information over the tokens; N − 1 effective links if to all alike. */
+export interface ComparedAttention extends Omit<AttentionSummary, "eigenvalues"> {
   readonly name: AttentionName;
   /** Order; none for dot-product attention. */
   readonly alpha: number | undefined;
@@ -40,13 +39,6 @@ export interface ComparedAttention {
   readonly weights: Float64Array;
   /** Eigenvalues of A, [N], descending. */
   readonly eigenvalues: Float64Array;
-  readonly gap: SpectralGap;
-  /** Hops of the cheapest path between two tokens, mean and largest, and how many pairs no path joins (eq. section 14). */
-  readonly hops: { readonly mean: number; readonly max: number; readonly unreachable: number };
-  /** exp of the entropy of a row, 0 for an empty one, mean over rows: to how many tokens a token attends, N − 1 if to all alike. */
-  readonly effectiveLinks: number;
-  /** Σ_j A_ij |i − j|, mean over rows: how far away in the text, in tokens. */
-  readonly reach: number;
 }
 
 /**
@@ -107,32 +99,6 @@ export function measure(
   weights: Float64Array,
   size: number,
 ): ComparedAttention {
-  const symmetric = new Float64Array(size * size);
-  let links = 0;
-  let reach = 0;
-  for (let i = 0; i < size; i++) {
-    let entropy = 0;
-    let total = 0;
-    for (let j = 0; j < size; j++) {
-      const a = weights[i * size + j];
-      // Square roots first: the product of two tiny weights is 0.
-      symmetric[i * size + j] = Math.sqrt(a) * Math.sqrt(weights[j * size + i]);
-      if (a > 0) entropy -= a * Math.log(a);
-      total += a;
-      reach += a * Math.abs(i - j);
-    }
-    if (total > 0) links += Math.exp(entropy);
-  }
-  const eigenvalues = symmetricEigen(symmetric, size).values.reverse();
-  const graph = hopGraph(weights, size);
-  return {
-    name,
-    alpha,
-    weights,
-    eigenvalues,
-    gap: spectralGap(eigenvalues),
-    hops: { mean: graph.meanHops, max: graph.maxHops, unreachable: graph.unreachable },
-    effectiveLinks: links / size,
-    reach: reach / size,
-  };
+  const { eigenvalues, ...summary } = summarizeAttention(weights, size, { reversible: true });
+  return { name, alpha, weights, eigenvalues: eigenvalues.re, ...summary };
 }

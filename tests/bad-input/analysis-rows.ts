@@ -1,7 +1,9 @@
 /** Rows of the reference: spectra, diffusion maps and the attention graph; see `walk.ts`. */
 
 import * as reference from "../../reference/index.js";
+import { headWeights, reversibleKernel, summarizeAttention } from "../../src/analysis/index.js";
 import {
+  boolean,
   bytes,
   type Domain,
   floats,
@@ -35,6 +37,10 @@ const stochastic: Domain = {
   holds: (m) =>
     floats(4, finiteAtLeast0).holds(m) && [0, 2].every((i) => [0, 1].includes(rowSum(m as Float64Array, i))),
   near: [...(floats(4).near ?? []), f64(0.5, 0.5, 0.5, 0.4)],
+};
+const stochasticIn1: Domain = {
+  ...stochastic,
+  holds: (m) => stochastic.holds(m) && floats(4, unitInterval).holds(m),
 };
 const rowSum = (m: Float64Array, i: number) => m[i] + m[i + 1];
 const spectrumArguments = (least: number): Argument[] => [
@@ -229,5 +235,44 @@ const analysis: Row[] = [
   },
 ];
 
+const shape = () => ({ batch: 2, heads: 1, queries: 1, keys: 2 });
+const fromWeights: readonly Row[] = [
+  {
+    name: "headWeights",
+    call: headWeights,
+    args: () => [f64(0.5, 0.5, 1, 0), shape(), 0, 1],
+    arguments: [
+      at("0", floats(4), "weights"),
+      at("1", record(), "shape"),
+      at("1.batch", size(1, 2)),
+      at("1.heads", size(1, 1)),
+      at("1.queries", size(1, 1)),
+      at("1.keys", size(1, 2)),
+      at("2", optional(integer(0, 0)), "head"),
+      at("3", optional(integer(0, 1)), "batch"),
+    ].map((argument) => (argument.path.startsWith("1.") ? { ...argument, name: `shape.${argument.name}` } : argument)),
+  },
+  {
+    name: "summarizeAttention",
+    call: summarizeAttention,
+    args: () => [f64(0.5, 0.5, 1, 0), 2, { reversible: true }],
+    arguments: [
+      at("0", stochasticIn1, "weights"),
+      at("1", size(2, 2), "size"),
+      at("2", optional(record(["reversible"])), "options"),
+      at("2.reversible", optional(boolean), "options.reversible"),
+    ],
+  },
+  {
+    name: "reversibleKernel",
+    call: reversibleKernel,
+    args: () => [f64(0.5, 0.5, 1, 0), 2],
+    arguments: [
+      at("0", { ...floats(4, finiteAtLeast0), near: [f64(1, 0, 0.5, 0.5)] }, "weights"),
+      at("1", size(2, 2), "size"),
+    ],
+  },
+];
+
 /** What is made of an attention matrix. */
-export const analysisRows: readonly Row[] = [...spectra, ...analysis];
+export const analysisRows: readonly Row[] = [...spectra, ...analysis, ...fromWeights];
