@@ -62,7 +62,7 @@ export interface Truth extends ForwardResult<Float64Array> {
 export function truthOf(call: Call, unit: number): Truth {
   const plan = makePlan(call.inputs, call.options);
   const result = oracle.forwardSync!(plan, call.inputs) as ForwardResult<Float64Array>;
-  const bounds = float32Bounds(plan, call.inputs, result.output, call.dOutput, unit);
+  const bounds = float32Bounds(plan, call.inputs, call.dOutput, unit);
   if (bounds.weights <= 1 / 8) return { ...result, plan, bounds: withUnderflow(call, plan, bounds, unit) };
   const { logSumExp } = bounds;
   const any = Number.POSITIVE_INFINITY;

@@ -177,7 +177,9 @@ property("kappa towards 0 gives weights in proportion to d^-(d_M + alpha) below 
   async check(backend, call) {
     const { smallest, all } = distances(call);
     // Rows with a key at distance 0 are that key's: they have no power law.
-    const near = { ...call, options: { ...call.options, bandwidth: 1, kappa: Math.min(smallest, 2 ** 30) * 2 ** -20 } };
+    // Length scales of 2^-55 and less are refused by devices of float32.
+    const kappa = Math.max(Math.min(smallest, 2 ** 30) * 2 ** -20, 2 ** -54);
+    const near = { ...call, options: { ...call.options, bandwidth: 1, kappa } };
     const plan = makePlan(near.inputs, near.options);
     const found = await weights(backend, near);
     const { keys, heads, queries } = call.inputs;
@@ -194,8 +196,8 @@ property("kappa towards 0 gives weights in proportion to d^-(d_M + alpha) below 
         row * keys,
       );
     }
-    // log1p(z) = log z + log1p(1/z), and 1/z <= 2^-20, for the weight and for its normaliser.
-    const limit = Math.expm1(2 * (plan.intrinsicDim + 2) * 2 ** -20);
+    // log1p(z) = log z + log1p(1/z), and 1/z is at most kappa over the smallest distance, for the weight and for its normaliser.
+    const limit = Math.expm1((2 * (plan.intrinsicDim + 2) * kappa) / Math.min(smallest, 2 ** 30));
     expectRatio("weights", found, expected, limit + truthOf(near, backend.unit).bounds.weights);
   },
   bugs: [{ name: "d_M off by 1e-2", plan: (plan) => ({ ...plan, intrinsicDim: plan.intrinsicDim * 1.01 }) }],

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { createRandom } from "../reference/random.js";
 import { Attention } from "../src/attention.js";
 import type { Backend } from "../src/backends/backend.js";
+import { createAttention } from "../src/index.js";
 import type { Plan } from "../src/plan.js";
 import { inputKinds, randomProblem } from "../src/verify/battery.js";
 import { largestDifference, relativeError } from "../src/verify/compare.js";
@@ -47,6 +48,27 @@ test.each(deviceGroups)("naive float32 is within every bound on the golden group
   expect(new Set(checks.map((c) => c.case)).size).toBe(
     { attention_euclidean: 80, attention_spherical: 56 }[group] ?? 10,
   );
+});
+
+// All in nearly one direction: angles of 1e-4, of which their absolute error is a thousandth.
+test.each([1.2, 2])("small angles keep their absolute error, alpha = %d", async (alpha) => {
+  const random = createRandom(28);
+  const shape = { batch: 1, heads: 1, queries: 8, keys: 8, headDim: 3 };
+  const heap = () => Float64Array.from({ length: 24 }, () => Math.fround(8192 + random.normal()));
+  const values = () => Float64Array.from({ length: 24 }, () => Math.fround(random.normal()));
+  for (const device of [naiveDevice(), await createAttention({ device: "wasm" })]) {
+    for (let c = 0; c < 20; c++) {
+      const problem = {
+        inputs: { ...shape, q: heap(), k: heap(), v: values() },
+        options: { alpha, manifold: "sphere", radius: 1, bandwidth: 0.3 } as const,
+        dOutput: values(),
+        kind: "far" as const,
+      };
+      for (const check of await judgeFloat32(device, problem, `${device.device} ${c}`)) {
+        expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
+      }
+    }
+  }
 });
 
 test("one NaN among finite errors is an error that no bound accepts", () => {

@@ -5,12 +5,20 @@
  *   weights    relative, per unmasked pair   e = 8u (1 + max|s|)            s = log Φ − a log N_C
  *              on the sphere                 e + 4u max|∂s/∂θ|              angles have an absolute error
  *              with a measured bandwidth     e + m max|∂s/∂ log z|          m the relative error of ε^(1/α) (below)
- *   output     Σ_j W |V_j| E                                    E = e + u (D + 2V + N + M + 8), the roundings of the sums
- *   dS         T_ij E with T_ij = W_ij (Σ|dO V| + Σ|dO O|), and a Σ_i T_ij C_ij more for the degree normalisation
+ *   output     A_i E with A_i = Σ_j W |V_j|                     E = e + u (D + 2V + N + M + 8), the roundings of the sums
+ *   dS         T_ij E with T_ij = W_ij (Σ|dO V| + Σ|dO| A_i), because δ is made of an output that is off by A_i E even
+ *              where it cancels; and a Σ_i T_ij C_ij more for the degree normalisation
  *   dv         Σ_i W |dO_i| E
- *   dq, dk     Σ T |∂s/∂z| |∂z/∂x| (E + direction)              direction 0 on the plane, where q − k is exact to u; on the
+ *   dq, dk     Σ T |∂z/∂x| (|s'| (E + m + direction) + |s''| Δ)  direction 0 on the plane, where q − k is exact to u; on the
  *              sphere min(2, 16u/sin θ): unit vectors carry an absolute rounding, which a short chord magnifies
- *   dAlpha     Σ T (|∂s/∂α| + a |log N_C|/(d_M + α)) E,  dKappa  Σ T |∂s/∂z| z/κ E
+ *   dAlpha     Σ T ((|∂s/∂α| + a |log N_C|/(d_M + α)) E + |∂²s/∂α∂z| Δ)
+ *   dKappa     Σ T (|s' z| E + |(s' z)'| Δ)/κ
+ *
+ * where s' = ∂s/∂z and Δ is the error of z beyond its roundings, 4u ∂z/∂θ on the sphere and m z with a measured bandwidth. It
+ * does not shrink with z, so what is small near z = 0 has it as an error of its own and not times E:
+ *
+ *   α < 2   |s''| = |(s' z)'| = |s'|/(1 + z),   |∂²s/∂α∂z| = (1 + |s'| |ln ε|/α²)/(1 + z)
+ *   α = 2   |s''| = 2,   s' z is off by 2 (z + Δ)² − 2 z² = (4z + 2Δ) Δ
  *
  * Each tensor passes when its largest error is within its largest bound.
  */
@@ -58,7 +66,7 @@ export async function judgeFloat32(attention: Attention, problem: Problem, id: s
   const slope = oracle.backwardSync!(plan, inputs, { ...truth, dOutput });
   const trueWeights = oracle.weightsSync!(plan, inputs);
   const unit = attention.device === "webgpu" ? wgslUnit : u;
-  const bounds = float32Bounds(plan, inputs, truth.output, dOutput, unit);
+  const bounds = float32Bounds(plan, inputs, dOutput, unit);
 
   const result = await attention.forward(narrow, options);
   const saved = { ...result, dOutput: Float32Array.from(dOutput) };
@@ -110,13 +118,7 @@ export function awayFromThreshold(inputs: AttentionInputs, options: AttentionOpt
 }
 
 /** The bounds of this file's head for one problem; with `unit` = 2^-53 those of the same arithmetic in float64. */
-export function float32Bounds(
-  plan: Plan,
-  inputs: AttentionInputs,
-  trueOutput: Floats,
-  dOutput: Floats,
-  unit = u,
-): Float32Bounds {
+export function float32Bounds(plan: Plan, inputs: AttentionInputs, dOutput: Floats, unit = u): Float32Bounds {
   const { queries: N, keys: M, headDim: D, valueDim: V, keyHeads, batch, degreeNormalization: a } = plan;
   const sphere = plan.manifold === "sphere";
   const largest: Float32Bounds = { weights: 0, output: 0, logSumExp: 0, dq: 0, dk: 0, dv: 0, dAlpha: 0, dKappa: 0 };
@@ -146,8 +148,9 @@ export function float32Bounds(
       largestTurn = Math.max(largestTurn, slope * perAngle);
       largestStretch = Math.max(largestStretch, slope * forward.z[p]);
     }
-    const stretch = measuredError(plan, slice, forward.bandwidth, unit) * largestStretch;
-    const e = (unit * (8 * (1 + largestScore) + (sphere ? 4 * largestTurn : 0)) + stretch) * (1 + a);
+    const m = measuredError(plan, slice, forward.bandwidth, unit);
+    const turn = sphere ? 4 * unit * perAngle : 0;
+    const e = (unit * (8 * (1 + largestScore) + (sphere ? 4 * largestTurn : 0)) + m * largestStretch) * (1 + a);
     const E = e + unit * (D + 2 * V + N + M + 8);
     largest.weights = Math.max(largest.weights, e);
     // L is as wrong as the sum it is the logarithm of, and is rounded itself.
@@ -155,33 +158,36 @@ export function float32Bounds(
     largest.logSumExp = Math.max(largest.logSumExp, E + 4 * unit * logSize);
 
     const size = new Float64Array(N * M);
+    const outputSize = new Float64Array(V);
     for (let i = 0; i < N; i++) {
       const row = slice.row * N + i;
+      outputSize.fill(0);
+      for (let j = 0; j < M; j++) {
+        const weight = forward.weights[i * M + j];
+        for (let c = 0; c < V; c++) if (weight > 0) outputSize[c] += weight * Math.abs(head.v[j * V + c]);
+      }
       let delta = 0;
       let dSize = 0;
       for (let c = 0; c < V; c++) {
-        delta += Math.abs(dOutput[row * V + c] * trueOutput[row * V + c]);
-        dSize = Math.max(dSize, Math.abs(dOutput[row * V + c]));
+        const arrives = Math.abs(dOutput[row * V + c]);
+        delta += arrives * outputSize[c];
+        dSize = Math.max(dSize, arrives);
+        largest.output = Math.max(largest.output, outputSize[c] * E);
       }
-      let outputSize = 0;
       for (let j = 0; j < M; j++) {
         const p = i * M + j;
         if (forward.mask[p]) continue;
         let product = 0;
-        let value = 0;
-        for (let c = 0; c < V; c++) {
-          product += Math.abs(dOutput[row * V + c] * head.v[j * V + c]);
-          value = Math.max(value, Math.abs(head.v[j * V + c]));
-        }
-        outputSize += forward.weights[p] * value;
+        for (let c = 0; c < V; c++) product += Math.abs(dOutput[row * V + c] * head.v[j * V + c]);
         size[p] = forward.weights[p] * (product + delta);
         dv[slice.column * M + j] += forward.weights[p] * dSize * E;
       }
-      largest.output = Math.max(largest.output, outputSize * E);
     }
     if (a > 0) addDegreeSizes(size, forward, N, M, a);
 
-    const unitNorm = (x: Floats, at: number) => (sphere ? Math.hypot(...x.subarray(at * D, (at + 1) * D)) : 1);
+    const norms = (x: Floats, rows: number) =>
+      Float64Array.from({ length: rows }, (_, at) => (sphere ? Math.hypot(...x.subarray(at * D, (at + 1) * D)) : 1));
+    const [normsQ, normsK] = [norms(head.q, N), norms(head.k, M)];
     for (let i = 0; i < N; i++) {
       let dq = 0;
       for (let j = 0; j < M; j++) {
@@ -189,18 +195,23 @@ export function float32Bounds(
         if (forward.mask[p]) continue;
         const z = forward.z[p];
         const slope = Math.abs(logPhiSlope(z, alpha, plan.intrinsicDim));
+        const shift = turn + m * z;
+        const bend = alpha < 2 ? slope / (1 + z) : 2;
         const theta = sphere ? forward.distance[p] / plan.radius[slice.head] : 0;
         const direction = sphere ? Math.min(2, (16 * unit) / Math.sin(theta)) : 0;
-        const pull = size[p] * slope * perAngle * (E + direction);
-        dq += pull / unitNorm(head.q, i);
-        dk[slice.column * M + j] += pull / unitNorm(head.k, j);
-        perHead.dKappa[slice.head] += (size[p] * slope * (z + (sphere ? 4 * unit * perAngle : 0)) * E) / kappa;
+        const pull = size[p] * perAngle * (slope * (E + m + direction) + bend * shift);
+        dq += pull / normsQ[i];
+        dk[slice.column * M + j] += pull / normsK[j];
+        const scaleShift = (alpha < 2 ? bend : 4 * z + 2 * shift) * shift;
+        perHead.dKappa[slice.head] += (size[p] * (slope * z * E + scaleShift)) / kappa;
         if (alpha < 2) {
           const order = Math.abs(logPhiOrderSlope(z, alpha, plan.intrinsicDim, logBandwidth));
-          const parts = order + (slope * z * Math.abs(logBandwidth)) / (alpha * alpha);
+          const perSlope = Math.abs(logBandwidth) / (alpha * alpha);
+          const parts = order + slope * z * perSlope + Math.log1p(z);
           // A device may keep s with its bias: taking that off again leaves s with the rounding of their sum.
-          const bias = Math.abs(forward.biased[p] - forward.logKernel[p]) / (plan.intrinsicDim + alpha);
-          perHead.dAlpha[slice.head] += size[p] * (parts + Math.log1p(z) + (a > 0 ? bias : 0)) * E;
+          const bias = a > 0 ? Math.abs(forward.biased[p] - forward.logKernel[p]) / (plan.intrinsicDim + alpha) : 0;
+          const orderShift = ((1 + slope * perSlope) / (1 + z)) * shift;
+          perHead.dAlpha[slice.head] += size[p] * ((parts + bias) * E + orderShift);
         }
       }
       if (Number.isFinite(dq)) largest.dq = Math.max(largest.dq, dq);

@@ -35,8 +35,8 @@ export function judgeReference(backend: Backend, problem: Problem, id: string, s
   const literal = literalForward(plan, inputs);
   const checks: Check[] = [rowSumCheck(id, plan, weights, logSumExp)];
 
-  // Beyond e^±600 the powers of the literal evaluation leave float64; the row sums above still hold.
-  if (literal.largestScore < 600) {
+  // Beyond e^±600 the powers Φ N_R^−a N_C^−a of the literal evaluation leave float64; the row sums above still hold.
+  if (literal.largestScore * (1 + 2 * plan.degreeNormalization) < 600) {
     const bound = forwardBound(plan, literal.largestScore);
     checks.push({ case: id, tensor: "weights", error: largestRatio(weights, literal.weights), bound });
     checks.push({ case: id, tensor: "output", error: relativeError(output, literal.output), bound: bound * 4 });
@@ -144,7 +144,10 @@ function slopeCheck(
     smallest / (20 * perUnit),
     1e-2,
     ...Array.from(plan.alpha, (alpha, h) => {
-      const order = alpha < 2 ? Math.min(alpha, 2 - alpha, 1 / (1 + largestScore)) : 1;
+      // The order also moves z through eps^(1/alpha): the score by as much as (d_M + alpha) |ln eps|/alpha^2 per unit.
+      const perOrder = plan.bandwidthExponent === "1/2" ? 0 : Math.abs(Math.log(plan.bandwidth as number)) / alpha ** 2;
+      const order =
+        alpha < 2 ? Math.min(alpha, 2 - alpha, 1 / (1 + largestScore + (plan.intrinsicDim + alpha) * perOrder)) : 1;
       const scale = plan.kappa[h] / (1 + 2 * largestScore);
       return Math.min(order, scale, 1 / (perUnit * plan.radius[h] * largestSlope(plan, h, largestScore))) / 20;
     }),
