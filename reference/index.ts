@@ -4,6 +4,8 @@
  * this file.
  */
 
+export * from "./activation.js";
+export { type AdamOptions, type AdamState, adamStep } from "./adam.js";
 export {
   type AttentionResult,
   attentionForward,
@@ -15,6 +17,7 @@ export { type AttentionGradient, attentionBackward, type SavedForward } from "./
 export * from "./attention-graph.js";
 export type { Floats } from "./check.js";
 export * from "./circle-spectrum.js";
+export * from "./cross-entropy.js";
 export * from "./diffusion-map.js";
 export { euclideanDistances, rawArccosAngles, sphereAngles, type UnitRows, unitRows } from "./distance.js";
 export {
@@ -24,7 +27,10 @@ export {
   dotProductAttention,
   dotProductAttentionBackward,
 } from "./dot-product.js";
+export { dropout, dropoutKey } from "./dropout.js";
 export * from "./dynamic-inference.js";
+export * from "./embedding.js";
+export * from "./encoder.js";
 export { FractionalAttentionError, InvalidArgumentError } from "./errors.js";
 export * from "./fractional-laplacian.js";
 export { gamma } from "./gamma.js";
@@ -37,6 +43,7 @@ export {
   type MarkovMatrix,
   markovMatrix,
 } from "./kernel.js";
+export * from "./layer-norm.js";
 export * from "./levy-process.js";
 export * from "./levy-stable.js";
 export { type Linear, type LinearGradient, linearBackward, linearForward } from "./linear.js";
@@ -52,12 +59,14 @@ export {
 } from "./masks.js";
 export * from "./multi-head.js";
 export * from "./orthogonal.js";
+export * from "./pooling.js";
 export { createRandom, type Random } from "./random.js";
 export * from "./scale.js";
 export {
   type SinkhornOptions,
   type SinkhornResult,
   sinkhornAttention,
+  sinkhornAttentionBackward,
   sinkhornNormalize,
 } from "./sinkhorn.js";
 export {

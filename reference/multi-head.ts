@@ -22,7 +22,7 @@ import {
 } from "./dot-product.js";
 import { InvalidArgumentError } from "./errors.js";
 import { checkMap, type Linear, type LinearGradient, linearBackward, linearForward } from "./linear.js";
-import { type SinkhornOptions, sinkhornAttention, sinkhornOptionNames } from "./sinkhorn.js";
+import { type SinkhornOptions, sinkhornAttention, sinkhornAttentionBackward, sinkhornOptionNames } from "./sinkhorn.js";
 
 /** The four projections, each [C, C] with a bias or without. */
 export interface MultiHeadParameters {
@@ -74,10 +74,14 @@ export function dotProductHeads(options: Omit<DotProductOptions, "mask"> = {}): 
   };
 }
 
-/** Sinkhorn attention as the attention of every head, section 10; forward only, otherwise as `fractionalHeads`. */
+/** Sinkhorn attention as the attention of every head, section 10; otherwise as `fractionalHeads`. */
 export function sinkhornHeads(options: Omit<SinkhornOptions, "mask"> = {}): HeadAttention {
   record("options", options, withoutMask(sinkhornOptionNames));
-  return (head, mask) => sinkhornAttention(head, { ...options, mask });
+  return (head, mask) => {
+    const { output, weights } = sinkhornAttention(head, { ...options, mask });
+    const backward = (dOutput: Float64Array) => sinkhornAttentionBackward(head, { ...options, mask }, dOutput);
+    return { output, weights, backward };
+  };
 }
 
 function withoutMask(names: readonly string[]): string[] {

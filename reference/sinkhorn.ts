@@ -15,7 +15,14 @@
  *
  * Shapes: q [N, D], k [M, D], v [M, V], mask [N, M], weights [N, M], output [N, V], row-major.
  * Accuracy: everything is done on logarithms, so no score overflows or vanishes.
- * Non-goals: gradients, a stopping rule, unequal marginals.
+ *
+ * Gradients go back through the updates. Each subtracts from L = log W the logarithm of its row or column sums, so with
+ * W_n the matrix after update n, L_0 = S:
+ *
+ *   dL_n = W (dO Vᵀ) at the last,   dL_(n−1) = dL_n − W_n (sums of dL_n along the rows or columns of update n)
+ *   dq_i = c Σ_j dS_ij k_j,   dk_j = c Σ_i dS_ij q_i,   dV_j = Σ_i W_ij dO_i
+ *
+ * Non-goals: a stopping rule, unequal marginals.
  */
 
 import type { Head } from "./attention.js";
@@ -123,4 +130,62 @@ export function sinkhornAttention(inputs: Head, options: SinkhornOptions = {}): 
     }
   }
   return { output, weights };
+}
+
+/**
+ * Gradients of Sinkhorn attention for the cotangent dO [N, V] of its output. eq. section 10.
+ * @returns dq [N, D], dk [M, D], dv [M, V]
+ * @throws InvalidArgumentError
+ */
+export function sinkhornAttentionBackward(
+  inputs: Head,
+  options: SinkhornOptions,
+  dOutput: Floats,
+): { dq: Float64Array; dk: Float64Array; dv: Float64Array } {
+  const { weights } = sinkhornAttention(inputs, options);
+  const { queries: N, keys: M, headDim: D, valueDim: V = D, q, k, v } = inputs;
+  const { iterations = 3, scale = 1 / Math.sqrt(D), mask } = options;
+  floats("dOutput", dOutput, N * V);
+  const scores = dotProductScores(inputs, { scale, mask });
+  const dScores = new Float64Array(N * M);
+  const dq = new Float64Array(N * D);
+  const dk = new Float64Array(M * D);
+  const dv = new Float64Array(M * V);
+  for (let i = 0; i < N; i++) {
+    for (let j = 0; j < M; j++) {
+      if (weights[i * M + j] === 0) continue;
+      for (let c = 0; c < V; c++) {
+        dScores[i * M + j] += weights[i * M + j] * dOutput[i * V + c] * v[j * V + c];
+        dv[j * V + c] += weights[i * M + j] * dOutput[i * V + c];
+      }
+    }
+  }
+  for (let step = iterations; step >= 1; step--) {
+    const after = step % 2 === 1 ? sinkhornNormalize(scores, N, M, step) : columnsLast(scores, N, M, step);
+    const lines = new Float64Array(step % 2 === 1 ? N : M);
+    const lineOf = (p: number) => (step % 2 === 1 ? Math.floor(p / M) : p % M);
+    for (let p = 0; p < N * M; p++) lines[lineOf(p)] += dScores[p];
+    for (let p = 0; p < N * M; p++) dScores[p] -= after[p] * lines[lineOf(p)];
+  }
+  for (let i = 0; i < N; i++) {
+    for (let j = 0; j < M; j++) {
+      if (mask?.[i * M + j]) continue;
+      for (let c = 0; c < D; c++) {
+        dq[i * D + c] += scale * dScores[i * M + j] * k[j * D + c];
+        dk[j * D + c] += scale * dScores[i * M + j] * q[i * D + c];
+      }
+    }
+  }
+  return { dq, dk, dv };
+}
+
+/** The matrix after an even number of updates: one on columns follows those that end on rows. */
+function columnsLast(scores: Floats, N: number, M: number, updates: number): Float64Array {
+  const weights = sinkhornNormalize(scores, N, M, updates - 1);
+  for (let j = 0; j < M; j++) {
+    let sum = 0;
+    for (let i = 0; i < N; i++) sum += weights[i * M + j];
+    for (let i = 0; i < N; i++) if (sum > 0) weights[i * M + j] /= sum;
+  }
+  return weights;
 }

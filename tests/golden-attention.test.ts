@@ -1,4 +1,4 @@
-/** Golden vectors of the attention core and of multi-head attention: every case of every file, at the tolerance that the case states. */
+/** Golden vectors of the attention core, of multi-head attention and of the text classifiers: every case of every file, at the tolerance that the case states. */
 import { expect, test } from "vitest";
 import type { Check } from "../src/verify/check.js";
 import {
@@ -8,6 +8,7 @@ import {
   checkTranslation,
   refusedAttentionCases,
 } from "../src/verify/golden-attention.js";
+import { checkCheckpoint, checkClassifier } from "../src/verify/golden-classifier.js";
 import { loadGolden } from "../src/verify/golden-files.js";
 import { checkMultiHead } from "../src/verify/golden-multi-head.js";
 
@@ -17,6 +18,8 @@ const groups = [
   { group: "attention_spherical", run: checkSpherical, cases: 56 },
   { group: "attention_translation", run: checkTranslation, cases: 10 },
   { group: "multihead", run: checkMultiHead, cases: 22 },
+  { group: "classifier", run: checkClassifier, cases: 9 },
+  { group: "checkpoint", run: checkCheckpoint, cases: 1 },
 ];
 
 test.each(groups)("$group: all $cases cases within their stated tolerance", ({ group, run, cases }) => {

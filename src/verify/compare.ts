@@ -58,3 +58,21 @@ export function compare(
 export function holds(id: string, what: string, truth: boolean): Check {
   return { case: id, tensor: what, error: truth ? 0 : Number.POSITIVE_INFINITY, bound: 0 };
 }
+
+/**
+ * max|x - ref| <= bound max|ref| + absolute as a check, divided by what makes the bound the first: for tensors that are
+ * zero in theory, and rounding noise in the file. Another number of entries is NaN, which fails.
+ */
+export function compareWithin(
+  id: string,
+  tensor: string,
+  actual: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  bound: number,
+  absolute: number,
+): Check {
+  let largest = 0;
+  for (let e = 0; e < reference.length; e++) largest = Math.max(largest, Math.abs(reference[e]));
+  const difference = actual.length === reference.length ? largestDifference(actual, reference) : Number.NaN;
+  return { case: id, tensor, error: difference / (largest + absolute / bound), bound };
+}

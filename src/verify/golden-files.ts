@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { decodeGolden, type GoldenGroup } from "./golden.js";
+import { decodeGolden, type GoldenGroup, weightFiles, withWeights } from "./golden.js";
 
 /**
  * Where the golden vectors stand in this repository, seen from this file and from the bundle in dist; undefined in an
@@ -21,6 +21,7 @@ export function goldenFolder(): string | undefined {
  * @throws the file system's error when there is no such file
  */
 export function loadGolden(group: string, folder: string = goldenFolder() ?? "fixtures/golden"): GoldenGroup {
-  const file = `${folder.replace(/\/$/, "")}/${group}.json.gz`;
-  return decodeGolden(gunzipSync(readFileSync(file)).toString("utf8"));
+  const read = (file: string) => gunzipSync(readFileSync(`${folder.replace(/\/$/, "")}/${file}.gz`));
+  const decoded = decodeGolden(read(`${group}.json`).toString("utf8"));
+  return withWeights(decoded, Object.fromEntries(weightFiles(decoded).map((file) => [file, read(file)])));
 }

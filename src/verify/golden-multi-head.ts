@@ -16,6 +16,7 @@ import {
 } from "../../reference/multi-head.js";
 import { type OrthogonalParameter, orthogonalWeight, orthogonalWeightBackward } from "../../reference/orthogonal.js";
 import type { Check } from "./check.js";
+import { compareWithin } from "./compare.js";
 import { type GoldenCase, isTensor, tensor } from "./golden.js";
 
 /** Gradients that are zero in theory are rounding noise in the file: its README asks for this absolute tolerance. */
@@ -82,12 +83,7 @@ function checkCase(c: GoldenCase): Check[] {
 }
 
 function check(c: GoldenCase, name: string, actual: ArrayLike<number>, expected: Float64Array): Check {
-  const largest = expected.reduce((m, e) => Math.max(m, Math.abs(e)), 0);
-  let error = actual.length === expected.length ? 0 : Number.NaN;
-  for (let e = 0; e < expected.length; e++) error = Math.max(error, Math.abs(actual[e] - expected[e]));
-  // |x - ref| <= rtol max|ref| + absolute, divided by what makes the bound rtol.
-  const tolerance = c.expect.rtol as number;
-  return { case: c.id, tensor: name, error: error / (largest + absoluteTolerance / tolerance), bound: tolerance };
+  return compareWithin(c.id, name, actual, expected, c.expect.rtol as number, absoluteTolerance);
 }
 
 function readParameters(c: GoldenCase, size: number) {

@@ -5,6 +5,9 @@
  * handed on as it is written. Reading the files is the business of `golden-files.ts`, in Node.
  */
 
+import { parseSafetensors } from "../files/safetensors.js";
+import { decodeFloat64 } from "../files/tensor-values.js";
+
 /** A tensor of the file: row-major, booleans as 0 and 1. */
 export interface GoldenTensor {
   readonly shape: readonly number[];
@@ -68,6 +71,25 @@ function decode(value: Json): GoldenValue {
 
 /** Where groups come from: a folder in Node, a server in a browser. */
 export type GoldenLoader = (group: string) => GoldenGroup | Promise<GoldenGroup>;
+
+/**
+ * A group with the weights of its cases, which one group keeps in safetensors files (`config.file`), as `state_dict`.
+ * @param files the bytes of those files by name
+ */
+export function withWeights(group: GoldenGroup, files: Readonly<Record<string, Uint8Array>>): GoldenGroup {
+  const cases = group.cases.map((c) => {
+    if (typeof c.config.file !== "string") return c;
+    const { tensors } = parseSafetensors(files[c.config.file], c.config.file);
+    const decoded = [...tensors].map(([name, t]) => [name, { shape: t.shape, data: decodeFloat64(t, name) }]);
+    return { ...c, state_dict: Object.fromEntries(decoded) };
+  });
+  return { ...group, cases };
+}
+
+/** Names of the safetensors files that `withWeights` needs. */
+export function weightFiles(group: GoldenGroup): string[] {
+  return group.cases.map((c) => c.config.file).filter((file) => typeof file === "string");
+}
 
 /** A group from the text of its file, unzipped. */
 export function decodeGolden(text: string): GoldenGroup {

@@ -17,6 +17,7 @@ import type { GoldenCase, GoldenLoader } from "./golden.js";
 import { checkAnalysis } from "./golden-analysis.js";
 import { checkEuclidean, checkKernel, checkSpherical, checkTranslation } from "./golden-attention.js";
 import { checkDot, checkSinkhorn, checkTranslationDot } from "./golden-baselines.js";
+import { checkCheckpoint, checkClassifier } from "./golden-classifier.js";
 import { checkLevy } from "./golden-levy.js";
 import { checkMultiHead } from "./golden-multi-head.js";
 import { checkGoldenOnDevice, deviceGroups } from "./golden-problems.js";
@@ -73,6 +74,8 @@ const goldenGroups: Readonly<Record<string, (cases: readonly GoldenCase[]) => Ch
   attention_translation: (cases) => [...checkTranslation(cases), ...checkTranslationDot(cases)],
   attention_dot: checkDot,
   multihead: checkMultiHead,
+  classifier: checkClassifier,
+  checkpoint: checkCheckpoint,
   sinkhorn: checkSinkhorn,
   analysis: checkAnalysis,
   levy: checkLevy,

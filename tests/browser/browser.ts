@@ -56,7 +56,7 @@ export async function openPage(isolated: boolean): Promise<OpenPage> {
       response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
       response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
     }
-    const vectors = /^\/golden\/(\w+\.json\.gz)$/.exec(path);
+    const vectors = /^\/golden\/(\w+\.(?:json|safetensors)\.gz)$/.exec(path);
     if (vectors) return response.end(await readFile(golden + vectors[1]));
     if (path === "/page.js") return response.setHeader("Content-Type", "text/javascript").end(outputFiles[0].text);
     if (path === "/favicon.ico") return response.writeHead(204).end();
