@@ -1,7 +1,7 @@
 /**
  * Compiles assembly/ twice, plain and relaxed SIMD, into build/wasm/*.wasm, and writes each as a module of deflated base64
  * text into src/generated/. Does nothing when neither sources nor compiler have changed, which a hash in the generated
- * file tells. Run by itself it does that; `buildWasm(directory)` also copies the .wasm files there.
+ * file tells. Run by itself it does that; `buildWasm(directory)` also copies the plain .wasm file there.
  */
 
 import { execFile } from "node:child_process";
@@ -34,7 +34,8 @@ export async function buildWasm(directory) {
   await Promise.all(targets.map((target) => buildTarget(target, hash)));
   if (directory === undefined) return;
   await mkdir(directory, { recursive: true });
-  await Promise.all(targets.map(({ file }) => copyFile(join(root, "build/wasm", file), join(directory, file))));
+  // The plain build is `fractional-attention/kernels.wasm`; the relaxed one is only ever loaded inlined.
+  await copyFile(join(root, "build/wasm", targets[0].file), join(directory, targets[0].file));
 }
 
 async function buildTarget({ target, file, module }, hash) {
@@ -59,7 +60,7 @@ async function buildTarget({ target, file, module }, hash) {
     text,
     `// Made by scripts/build-wasm.mjs from assembly/; sources ${hash}.\n` +
       `/** The ${target} build: ${bytes.length} bytes, deflated (raw), in base64. */\n` +
-      `export const attentionWasm =\n  "${packed}";\n`,
+      `export const attentionWasm: string =\n  "${packed}";\n`,
   );
 }
 

@@ -1,14 +1,16 @@
 /**
  * What an embedder pays: gzipped bytes of everything that an entry loads at once, bundled by esbuild with splitting and
  * minified, and the raw modules. Dynamic imports (workers, the relaxed build) do not count: they load where they are used.
+ * And what everybody who installs the package pays: the files of the tarball.
  */
 
-import { statSync } from "node:fs";
-import { basename } from "node:path";
+import { execFileSync } from "node:child_process";
+import { readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
 
@@ -49,5 +51,41 @@ test.each([
 });
 
 test.each(["attention.wasm", "attention.relaxed.wasm"])("%s is at most 32 kB", (file) => {
-  expect(statSync(dist + file).size).toBeLessThanOrEqual(32_000);
+  expect(statSync(new URL(`../build/wasm/${file}`, import.meta.url)).size).toBeLessThanOrEqual(32_000);
+});
+
+describe("the tarball", () => {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const words = ["pack", "--dry-run", "--json", "--ignore-scripts"];
+  const answer = JSON.parse(
+    execFileSync("npm", words, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
+  );
+  const [packed] = Object.values(answer) as { unpackedSize: number; files: { path: string; size: number }[] }[];
+  const paths = packed.files.map((file) => file.path);
+
+  test("is at most 1 MB unpacked", () => {
+    expect(packed.unpackedSize).toBe(packed.files.reduce((sum, file) => sum + file.size, 0));
+    expect(packed.unpackedSize).toBeLessThanOrEqual(1_000_000);
+  });
+
+  test("has what the exports, the types and the maps lead to, and nothing else", () => {
+    const { exports, bin } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+    const needed = new Set(["CHANGELOG.md", "LICENSE", "README.md"]);
+    const follow = (path: string): void => {
+      if (needed.has(path)) return;
+      needed.add(path);
+      if (!/\.(js|d\.ts)$/.test(path)) return;
+      const text = readFileSync(root + path, "utf8");
+      const pattern = /(?:\bfrom|\bimport\(|\bimport|sourceMappingURL=)\s*["']?(\.{0,2}[\w./-]+\.js(?:\.map)?)/g;
+      for (const [, found] of text.matchAll(pattern)) {
+        const target = join(dirname(path), found);
+        follow(path.endsWith(".d.ts") ? target.replace(/\.js$/, ".d.ts") : target);
+      }
+    };
+    const targets = Object.values(exports).flatMap((target) =>
+      typeof target === "string" ? [target] : Object.values(target!),
+    );
+    for (const target of [...targets, ...Object.values(bin)]) follow(join(target as string));
+    expect(paths.sort()).toEqual([...needed].sort());
+  });
 });

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** Entry of the `fna` executable. */
 
 import { nodeIo } from "./io.js";

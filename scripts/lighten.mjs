@@ -1,0 +1,50 @@
+/**
+ * esbuild plugins for packages inside the bundles: parts that nothing here reaches are left out, and CommonJS gets at Node's
+ * own modules.
+ */
+
+import { builtinModules, createRequire } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+/**
+ * What the charts never reach, as they only build SVG elements and write them: linkedom's parsers of style sheets, HTML and
+ * selectors (390 kB), and transitions. Whatever is called of these after all throws an error that says so.
+ */
+const unreached = /^(cssomnom(\/parse)?|htmlparser2|css-select|d3-transition)$/;
+
+export const leaveOutPlugin = {
+  name: "leave-out",
+  setup(build) {
+    build.onResolve({ filter: unreached }, ({ path, resolveDir }) => ({
+      path,
+      namespace: "left-out",
+      pluginData: resolveDir,
+      sideEffects: false,
+    }));
+    build.onLoad({ filter: /.*/, namespace: "left-out" }, async ({ path, pluginData }) => {
+      const require = createRequire(join(pluginData, "importer.js"));
+      const names = Object.keys(await import(pathToFileURL(require.resolve(path)).href));
+      const message = JSON.stringify(`${path} is left out of this bundle (scripts/lighten.mjs)`);
+      const stubs = names.filter((name) => /^[A-Za-z]/.test(name) && name !== "default" && name !== "module.exports");
+      return {
+        contents: stubs.map((name) => `export function ${name}() { throw new Error(${message}); }`).join("\n"),
+      };
+    });
+  },
+};
+
+/** Node's own modules stay imports; CommonJS packages, which ask for them by a call that ES modules do not have, get them at run time. */
+export const nodeBuiltinsPlugin = {
+  name: "node-builtins",
+  setup(build) {
+    const names = builtinModules.filter((name) => !name.startsWith("_")).join("|");
+    build.onResolve({ filter: new RegExp(`^(node:)?(${names})$`) }, ({ path, kind }) => {
+      const name = path.replace(/^node:/, "");
+      return kind === "require-call" ? { path: name, namespace: "builtin" } : { path: `node:${name}`, external: true };
+    });
+    build.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule("${path}");`,
+    }));
+  },
+};
