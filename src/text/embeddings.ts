@@ -18,6 +18,7 @@
 
 import { integer } from "../../reference/check.js";
 import { createRandom } from "../../reference/random.js";
+import { fnv1a } from "./hash.js";
 
 /**
  * Embeddings of tokens at the positions 1 … N.
@@ -52,7 +53,7 @@ export function wordVector(token: string, dim: number): Float64Array {
   integer("dim", dim, 2);
   const sum = new Float64Array(dim);
   for (const gram of characterNgrams(token)) {
-    const random = createRandom(hash(gram));
+    const random = createRandom(fnv1a(gram));
     for (let c = 0; c < dim; c++) sum[c] += random.normal();
   }
   const norm = Math.hypot(...sum);
@@ -89,11 +90,4 @@ export function characterNgrams(token: string): string[] {
     }
   }
   return [...grams];
-}
-
-/** 32-bit FNV-1a of the UTF-8 bytes. */
-function hash(text: string): number {
-  let h = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) h = Math.imul(h ^ byte, 0x01000193);
-  return h >>> 0;
 }
