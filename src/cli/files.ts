@@ -2,7 +2,7 @@
  * Files in and out. A file appears whole or not at all: it is written beside its place under another name, then renamed.
  */
 
-import { access, constants, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { UsageError } from "./errors.js";
 
@@ -38,6 +38,22 @@ export async function readStart(option: string, directory: string, path: string,
 }
 
 /**
+ * Reads a file of at most `limit` bytes, which must be below 2^31.
+ * @param option the option that named the file, for the message
+ * @throws UsageError when there is no such file, it is a directory or longer, or it may not be read
+ */
+export async function readWhole(option: string, directory: string, path: string, limit: number): Promise<Uint8Array> {
+  let size: number;
+  try {
+    size = (await stat(resolve(directory, path))).size;
+    if (size <= limit) return await readFile(resolve(directory, path));
+  } catch (error) {
+    throw new UsageError(`${option}: expected a file that can be read, got "${path}" (${reason(error)})`);
+  }
+  throw new UsageError(`${option}: expected a file of at most ${limit} bytes, got "${path}" (${size} bytes)`);
+}
+
+/**
  * Checks, before any work is done, that a file can be written somewhere; creates nothing.
  * @throws UsageError when the place is a directory, or what is above it is a file or may not be written
  */
@@ -60,7 +76,12 @@ export async function checkPlace(option: string, directory: string, path: string
  * @returns the absolute path
  * @throws UsageError when it cannot be written there
  */
-export async function writeWhole(option: string, directory: string, path: string, content: string): Promise<string> {
+export async function writeWhole(
+  option: string,
+  directory: string,
+  path: string,
+  content: string | Uint8Array,
+): Promise<string> {
   const target = resolve(directory, path);
   const temporary = `${target}.${process.pid}.part`;
   try {

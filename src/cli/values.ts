@@ -1,5 +1,5 @@
 /**
- * Words of the command line to values. Each parser throws commander's `InvalidArgumentError`, to whose message commander
+ * Words of the command line to values, and values to JSON. Each parser throws commander's `InvalidArgumentError`, to whose message commander
  * adds the option and the word, so that a person reads option, domain and value.
  */
 
@@ -45,4 +45,9 @@ export function oneOf<T extends string>(names: readonly T[]): (word: string) => 
 export function listOf<T extends string>(names: readonly T[]): (word: string, before?: readonly T[]) => readonly T[] {
   const single = oneOf(names);
   return (word, before) => [...new Set([...(before ?? []), ...word.split(",").map((part) => single(part.trim()))])];
+}
+
+/** For `JSON.stringify`: it has no infinities and no NaN; they become the strings that `Number` reads back. */
+export function plainNumbers(_key: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }

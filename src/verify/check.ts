@@ -9,3 +9,9 @@ export interface Check {
   /** What is allowed, from the case's own tolerance or from arithmetic. */
   readonly bound: number;
 }
+
+/** bound / error: how near a check came to failing. Infinity for an exact result, −1 for a NaN. */
+export function marginOf({ error, bound }: Pick<Check, "error" | "bound">): number {
+  if (Number.isNaN(error)) return -1;
+  return error === 0 ? Number.POSITIVE_INFINITY : bound / error;
+}

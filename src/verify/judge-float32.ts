@@ -117,8 +117,17 @@ export function awayFromThreshold(inputs: AttentionInputs, options: AttentionOpt
   return options;
 }
 
-/** The bounds of this file's head for one problem; with `unit` = 2^-53 those of the same arithmetic in float64. */
-export function float32Bounds(plan: Plan, inputs: AttentionInputs, dOutput: Floats, unit = u): Float32Bounds {
+/**
+ * The bounds of this file's head for one problem; with `unit` = 2^-53 those of the same arithmetic in float64.
+ * @param coarse roundoff of what weights and dS are rounded to before they are multiplied, where that is coarser
+ */
+export function float32Bounds(
+  plan: Plan,
+  inputs: AttentionInputs,
+  dOutput: Floats,
+  unit = u,
+  coarse = 0,
+): Float32Bounds {
   const { queries: N, keys: M, headDim: D, valueDim: V, keyHeads, batch, degreeNormalization: a } = plan;
   const sphere = plan.manifold === "sphere";
   const largest: Float32Bounds = { weights: 0, output: 0, logSumExp: 0, dq: 0, dk: 0, dv: 0, dAlpha: 0, dKappa: 0 };
@@ -151,11 +160,12 @@ export function float32Bounds(plan: Plan, inputs: AttentionInputs, dOutput: Floa
     const m = measuredError(plan, slice, forward.bandwidth, unit);
     const turn = sphere ? 4 * unit * perAngle : 0;
     const e = (unit * (8 * (1 + largestScore) + (sphere ? 4 * largestTurn : 0)) + m * largestStretch) * (1 + a);
-    const E = e + unit * (D + 2 * V + N + M + 8);
+    const sums = e + unit * (D + 2 * V + N + M + 8);
+    const E = sums + coarse;
     largest.weights = Math.max(largest.weights, e);
     // L is as wrong as the sum it is the logarithm of, and is rounded itself.
     const logSize = Math.max(0, ...forward.logSumExp.filter(Number.isFinite).map(Math.abs));
-    largest.logSumExp = Math.max(largest.logSumExp, E + 4 * unit * logSize);
+    largest.logSumExp = Math.max(largest.logSumExp, sums + 4 * unit * logSize);
 
     const size = new Float64Array(N * M);
     const outputSize = new Float64Array(V);

@@ -12,7 +12,7 @@ import { createAttention } from "../create.js";
 import { BackendUnavailableError, InvalidArgumentError } from "../errors.js";
 import type { DeviceName } from "../types.js";
 import { type InputKind, inputKinds, randomProblem } from "./battery.js";
-import type { Check } from "./check.js";
+import { type Check, marginOf } from "./check.js";
 import type { GoldenCase, GoldenLoader } from "./golden.js";
 import { checkAnalysis } from "./golden-analysis.js";
 import { checkEuclidean, checkKernel, checkSpherical, checkTranslation } from "./golden-attention.js";
@@ -187,9 +187,7 @@ async function runGroup(
 /** The row of a group: the check with the least margin, a failed one before all others. */
 export function summarize(device: string, group: string, checks: readonly Check[]): VerifyRow {
   if (checks.length === 0) throw new Error(`group ${group} on ${device} has no checks`);
-  const margin = ({ error, bound }: Check) =>
-    Number.isNaN(error) ? -1 : error === 0 ? Number.POSITIVE_INFINITY : bound / error;
-  const worst = checks.reduce((least, check) => (margin(check) < margin(least) ? check : least));
+  const worst = checks.reduce((least, check) => (marginOf(check) < marginOf(least) ? check : least));
   return {
     device,
     group,
@@ -197,7 +195,7 @@ export function summarize(device: string, group: string, checks: readonly Check[
     checks: checks.length,
     error: worst.error,
     bound: worst.bound,
-    margin: margin(worst),
+    margin: marginOf(worst),
     worst: `${worst.case} ${worst.tensor}`,
     passed: checks.every((check) => check.error <= check.bound),
   };
