@@ -57,10 +57,9 @@ describe("wrong usage", () => {
     ["a binary file", ["attend", "--text", "binary.bin"], /--text: expected a text file, got "binary\.bin".*binary/],
     ["a file that is not UTF-8", ["attend", "--text", "latin.txt"], /--text: .*"latin\.txt".*not UTF-8/],
     ["SVG without a place", ["attend", text, "--svg"], /--svg: expected --out as well/],
-    ["verification without a place", ["attend", text, "--verification", "x"], /--verification: expected --out as well/],
     [
       "a result that is none",
-      ["attend", text, "--out", "x", "--verification", "not-a-result.json"],
+      ["report", text, "--out", "x", "--verification", "not-a-result.json"],
       /--verification: expected what "fna verify --json" prints, got "not-a-result\.json"/,
     ],
     [
@@ -97,7 +96,7 @@ describe("wrong usage", () => {
 });
 
 describe("help", () => {
-  it.each([["attend"], ["verify"]])("of %s has examples and goes to stdout", async (command) => {
+  it.each([["attend"], ["report"], ["verify"]])("of %s has examples and goes to stdout", async (command) => {
     const { code, out, err } = await fna([command, "--help"]);
     expect(code).toBe(0);
     expect(err).toBe("");
@@ -107,7 +106,7 @@ describe("help", () => {
   it("lists the commands, and the version is the package's", async () => {
     const { code, out } = await fna(["--help"]);
     expect(code).toBe(0);
-    expect(out).toMatch(/attend .*[\s\S]*verify /);
+    expect(out).toMatch(/attend .*[\s\S]*report .*[\s\S]*verify /);
     expect(await fna(["--version"])).toEqual({ code: 0, out: `${manifest.version}\n`, err: "" });
   });
 });
@@ -185,19 +184,54 @@ describe("fna attend", () => {
     expect(page).toContain("Not part of this run");
   });
 
-  it("puts a result of verify on the page", async () => {
-    const verified = await fna(["verify", "--group", "random normal", "--cases", "1", "--out", "result.json"]);
-    expect(verified.code).toBe(0);
-    const { code } = await fna(["attend", text, "--out", "page.html", "--verification", "result.json"]);
-    expect(code).toBe(0);
-    expect(await readFile(join(folder, "page.html"), "utf8")).toContain("<td>random normal</td>");
-  });
-
   it("refuses a device that cannot run here, with its reason", async () => {
     const { code, err } = await fna(["attend", text, "--device", "webgpu"]);
     expect(code).toBe(2);
     expect(err).toMatch(/--device: expected one that runs here, got one that does not \(webgpu: .+\)/);
     expect(await fna(["verify", "--device", "webgpu"])).toEqual({ code, out: "", err });
+  });
+});
+
+describe("fna report", () => {
+  it("times the devices, attends, and ends with the path of a page of it all", async () => {
+    const { code, out, err } = await fna(["report", text, "--out", "whole", "--no-verify"]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(/^forward, ms +N=64 .*accuracy\nreference \(float64\) .* passed\nwasm, 1 thread .* passed\n/);
+    expect(out).toMatch(/webgpu was not timed: /);
+    expect(out).toMatch(/attention +gap \(real\) /);
+    const path = join(folder, "whole/report.html");
+    expect(out.trimEnd().split("\n").at(-1)).toBe(`wrote ${path}`);
+    const page = await readFile(path, "utf8");
+    expect(page).toContain("Checked before it is timed");
+    expect(page).toContain("Not part of this run;\n<code>fna verify");
+  });
+
+  it("puts a result of verify on the page, and fails with it", async () => {
+    const argv = ["verify", "--group", "random normal", "--cases", "1", "--out", "result.json"];
+    expect((await fna(argv)).code).toBe(0);
+    const { code, out } = await fna([
+      "report",
+      text,
+      "--no-times",
+      "--out",
+      "page.html",
+      "--verification",
+      "result.json",
+    ]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/all \d+ checks passed/);
+    expect(await readFile(join(folder, "page.html"), "utf8")).toContain("<td>random normal</td>");
+    const result = await readFile(join(folder, "result.json"), "utf8");
+    await writeFile(join(folder, "failed.json"), result.replaceAll('"passed": true', '"passed": false'));
+    const failed = await fna(["report", text, "--no-times", "--out", "failed.html", "--verification", "failed.json"]);
+    expect(failed.code).toBe(1);
+    expect(await readFile(join(folder, "failed.html"), "utf8")).toContain("Some checks failed");
+  });
+
+  it("prints JSON and nothing else with --json", async () => {
+    const { out, err } = await fna(["report", text, "--json", "--no-verify", "--no-times", "--out", "j.html"]);
+    expect(err).toBe("");
+    expect(JSON.parse(out)).toMatchObject({ files: [join(folder, "j.html")], device: "wasm" });
   });
 });
 

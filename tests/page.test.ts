@@ -1,12 +1,18 @@
+import { createHash } from "node:crypto";
 import { parseHTML } from "linkedom";
 import { beforeAll, describe, expect, it } from "vitest";
+import { createRandom } from "../reference/random.js";
+import type { Attention } from "../src/attention.js";
 import { createAttention } from "../src/index.js";
 import { attentionMap, attentionMapFile, strongestLinks } from "../src/page/attention-map.js";
-import { hopsText, marginText, percent, scientific, titleOf } from "../src/page/format.js";
+import { hopsText, marginText, milliseconds, percent, scientific, titleOf } from "../src/page/format.js";
 import { heatLevel, levelCount, ramp } from "../src/page/heat.js";
 import { escapeText, html } from "../src/page/html.js";
+import { placeLabels } from "../src/page/labels.js";
+import { encodeWeights } from "../src/page/probe.js";
 import { type Report, renderReport } from "../src/page/report.js";
 import { circleStudy, pathStudy } from "../src/page/studies.js";
+import { timingStudy } from "../src/page/timing-study.js";
 import { compareAttention } from "../src/text/compare.js";
 import { embed } from "../src/text/embeddings.js";
 import { tokenize } from "../src/text/tokens.js";
@@ -75,7 +81,26 @@ async function sample(text: string, source: string): Promise<Report> {
       rejected: [{ device: "webgpu", reason: hostile }],
       passed: false,
     },
-    machine: { node: "v0", cpu: hostile, cores: 2, date: new Date(0) },
+    timings: {
+      devices: [
+        {
+          name: "wasm",
+          points: [
+            { size: 64, milliseconds: 0.1234, quartiles: [0.1, 0.2], rounds: 5, error: 1e-7, bound: 1e-5 },
+            { size: 128, milliseconds: 0.5, quartiles: [0.4, 0.6], rounds: 5, error: 5e-7, bound: 2e-5 },
+          ],
+          passed: true,
+        },
+        {
+          name: "webgpu",
+          points: [{ size: 64, milliseconds: 2, quartiles: [1, 3], rounds: 5, error: 1e-7, bound: 1e-5 }],
+          passed: false,
+          failure: { size: 128, error: 0.5, bound: 1e-5 },
+        },
+      ],
+      rejected: [{ device: "wasm, 8 threads", reason: hostile }],
+    },
+    machine: { runtime: "v0", cpu: hostile, cores: 2, memoryGiB: 4, system: "linux x64", date: new Date(0) },
     version: "0.0.0",
   };
 }
@@ -112,6 +137,7 @@ describe("markup", () => {
     expect(hopsText({ mean: 1.25, unreachable: 0 })).toBe("1.250");
     expect(hopsText({ mean: Number.NaN, unreachable: 6 })).toBe("none (6 pairs apart)");
     expect(titleOf({ name: "local", alpha: 2 })).toBe("local, α = 2");
+    expect([0.01234, 12.34, 1234.4].map(milliseconds)).toEqual(["0.0123", "12.3", "1234"]);
   });
 });
 
@@ -183,9 +209,7 @@ describe("report", () => {
   });
 
   it("loads nothing from anywhere", () => {
-    expect([...document.querySelectorAll("script,link,img,image,iframe,object,embed,video,audio,use,base")]).toEqual(
-      [],
-    );
+    expect([...document.querySelectorAll("link,img,image,iframe,object,embed,video,audio,use,base")]).toEqual([]);
     for (const element of document.querySelectorAll("*")) {
       for (const { name, value } of [...element.attributes]) {
         expect(["src", "srcset", "poster", "data", "action", "background"]).not.toContain(name);
@@ -196,6 +220,17 @@ describe("report", () => {
     }
     for (const style of document.querySelectorAll("style"))
       expect(style.textContent).not.toMatch(/url\(|@import|@font-face/);
+  });
+
+  it("has one script of its own, and a policy that allows it and nothing else", () => {
+    const [script, ...more] = document.querySelectorAll("script");
+    expect(more).toEqual([]);
+    expect([...script.attributes]).toEqual([]);
+    const hash = createHash("sha256")
+      .update(/<script>([\s\S]*)<\/script>/.exec(page)![1])
+      .digest("base64");
+    const policy = document.querySelector('meta[http-equiv="Content-Security-Policy"]')?.getAttribute("content");
+    expect(policy).toBe(`default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${hash}'`);
   });
 
   it("labels every picture, and every label refers to something", () => {
@@ -228,7 +263,8 @@ describe("report", () => {
 
   it("shows hostile text as text", () => {
     expect(document.querySelector("blockquote")?.textContent).toContain("<script>alert(");
-    expect(page).not.toContain("<script>");
+    expect(page.match(/<script/g)?.length).toBe(1);
+    expect(page.match(/<\/script/g)?.length).toBe(1);
     expect(page).not.toContain("<img");
     expect(page).not.toContain("\u0000");
   });
@@ -246,10 +282,147 @@ describe("report", () => {
     expect(text('[aria-labelledby="verify"] p')[0]).toContain("Some checks failed.");
   });
 
+  it("has a curve, a row of times and a row of errors for every device, and says which one is wrong", () => {
+    const cells = (label: string) =>
+      [...document.querySelectorAll(`[${label}] tbody tr`)].map((r) =>
+        [...r.querySelectorAll("th,td")].map((cell) => cell.textContent),
+      );
+    expect(cells('aria-label="Milliseconds by device and number of tokens"')).toEqual([
+      ["wasm", "0.123", "0.5"],
+      ["webgpu", "2", "wrong"],
+    ]);
+    expect(cells('aria-labelledby="errors"')).toEqual([
+      ["wasm", "128", "5.0e-7", "2.0e-5", "passed"],
+      ["webgpu", "128", "5.0e-1", "1.0e-5", "FAILED"],
+    ]);
+    const label = 'svg[aria-label^="Milliseconds of one forward call"]';
+    expect(document.querySelectorAll(`${label} [aria-label="line"] path`).length).toBe(2);
+    expect(document.querySelectorAll(`${label} [aria-label="rule"] line`).length).toBe(3);
+  });
+
+  it("says by bars how many hops lie between tokens", () => {
+    const svg = document.querySelector('svg[aria-label^="Share of the pairs"]')!;
+    const titles = [...svg.querySelectorAll('[aria-label="rect"] title')].map((title) => title.textContent!);
+    for (const name of ["dot-product", "local, α = 2", "multiscale, α = 1.2"]) {
+      const shares = titles.filter((t) => t.startsWith(`${name}: `)).map((t) => Number(t.split(", ").at(-1)));
+      expect(Math.abs(shares.reduce((a, b) => a + b, 0) - 1)).toBeLessThan(shares.length * 1e-4);
+    }
+  });
+
+  it("maps every token, labels some, and has no map where tokens are apart", async () => {
+    const maps = [...document.querySelectorAll('svg[aria-label^="Diffusion map"]')];
+    expect(maps.length).toBe(3);
+    const { tokens } = tokenize(`${hostile} the cat saw the dog and the dog saw the cat`);
+    for (const map of maps) {
+      expect([...map.querySelectorAll("circle title")].map((t) => t.textContent)).toEqual(
+        tokens.map((token, i) => `${token} (${i + 1})`),
+      );
+      expect(map.querySelectorAll('[aria-label="text"]').length).toBeGreaterThan(3);
+    }
+    const report = await sample("one two three", "x");
+    const apart = Float64Array.of(0, 1, 0, 1, 0, 0, 0, 0, 0);
+    const page = renderReport({ ...report, attentions: [{ ...report.attentions[0], weights: apart }] });
+    expect(page).toContain("there is no one map");
+  });
+
   it("reports the fits that are off as well as those that are near", () => {
     const caption = document.querySelector('[aria-labelledby="circle"] figcaption')?.textContent;
     expect(caption).toMatch(/10⁻⁸ it is\s+1\.19 for α = 1\.2\./);
     expect(caption).toMatch(/still off:\s+0\.99 on 500 points, 1\.00 on 2,000/);
+  });
+});
+
+describe("labels", () => {
+  it("never cover each other nor leave the area, and do not repeat a word beside itself", () => {
+    const area = { left: 0, right: 200, top: 0, bottom: 200 };
+    const { uniform } = createRandom(4);
+    const points = Array.from({ length: 150 }, () => [200 * uniform(), 200 * uniform()] as const);
+    const texts = points.map((_, i) => ["a", "word", "something"][i % 3]);
+    const placed = placeLabels(texts, points, area);
+    expect(placed.length).toBeGreaterThan(10);
+    const boxes = placed.map(({ index, anchor, dx, dy }) => {
+      const width = texts[index].length * 5.6;
+      const left = points[index][0] + dx - { start: 0, middle: width / 2, end: width }[anchor];
+      return { left, right: left + width, top: points[index][1] + dy - 6, bottom: points[index][1] + dy + 6 };
+    });
+    boxes.forEach((a, i) => {
+      expect(Math.min(a.left, a.top, 200 - a.right, 200 - a.bottom)).toBeGreaterThanOrEqual(-1e-9);
+      for (const b of boxes.slice(i + 1)) {
+        expect(
+          Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1e-9 &&
+            Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1e-9,
+        ).toBe(false);
+      }
+    });
+    expect(
+      placeLabels(
+        ["a", "a"],
+        [
+          [50, 50],
+          [50, 90],
+        ],
+        area,
+      ).map(({ index }) => index),
+    ).toEqual([0]);
+    expect(
+      placeLabels(
+        ["a", "a"],
+        [
+          [50, 50],
+          [50, 150],
+        ],
+        area,
+      ).map(({ index }) => index),
+    ).toEqual([0, 1]);
+  });
+});
+
+describe("weights for the script", () => {
+  it("keep their value to a third of a promille, zeros and ones exactly", () => {
+    const weights = Float64Array.of(0, 1, 0.5, 0.1234567, 1e-5, 3e-9, 1e-30);
+    const bytes = Buffer.from(encodeWeights(weights), "base64");
+    const read = weights.map((_, p) =>
+      bytes.readUInt16LE(2 * p) === 65535 ? 0 : 2 ** (-bytes.readUInt16LE(2 * p) / 2048),
+    );
+    expect([...read.slice(0, 3)]).toEqual([0, 1, 0.5]);
+    // Half a step of 1/2048 in the exponent.
+    for (const p of [3, 4, 5]) expect(Math.abs(read[p] / weights[p] - 1)).toBeLessThan(2 ** (1 / 4096) - 1 + 1e-12);
+    expect(read[6]).toBe(2 ** (-65534 / 2048));
+  });
+});
+
+describe("timings", () => {
+  it("are medians of devices that are right, with the curve of a wrong one cut", async () => {
+    const right = await createAttention({ device: "wasm" });
+    const wrong = {
+      device: "wasm",
+      forward: async (inputs: Parameters<typeof right.forward>[0]) => {
+        const result = await right.forward(inputs);
+        if (inputs.queries > 16) result.output[0] += 1;
+        return result;
+      },
+    } as unknown as Attention;
+    const labels: string[] = [];
+    const devices = [
+      { name: "right", attention: right as Attention },
+      { name: "wrong", attention: wrong },
+    ];
+    const onProgress = (done: number, total: number, label: string) => labels.push(`${done}/${total} ${label}`);
+    const [first, second] = await timingStudy(devices, { sizes: [16, 40], dim: 4, share: 2, onProgress });
+    right.dispose();
+    expect(first.passed).toBe(true);
+    expect(first.points.map((p) => p.size)).toEqual([16, 40]);
+    for (const { milliseconds: middle, quartiles, rounds, error, bound } of first.points) {
+      expect(middle).toBeGreaterThanOrEqual(quartiles[0]);
+      expect(middle).toBeLessThanOrEqual(quartiles[1]);
+      expect(rounds).toBeGreaterThan(0);
+      expect(error).toBeGreaterThan(0);
+      expect(error).toBeLessThanOrEqual(bound);
+    }
+    expect(second).toMatchObject({ name: "wrong", passed: false, failure: { size: 40 } });
+    expect(second.points.map((p) => p.size)).toEqual([16]);
+    expect(second.failure!.error).toBeGreaterThan(0.9);
+    expect(labels).toEqual(["0/2 timing N = 16", "1/2 timing N = 40", "2/2 done"]);
   });
 });
 

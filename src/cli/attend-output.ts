@@ -19,9 +19,15 @@ export interface AttendResult {
   readonly files: readonly string[];
 }
 
-export function attendJson({ input, options, device, attentions, files }: AttendResult): string {
+/** The result as a line of JSON. */
+export function attendJson(result: AttendResult): string {
+  return `${JSON.stringify(attendResult(result))}\n`;
+}
+
+/** The result as an object for JSON. */
+export function attendResult({ input, options, device, attentions, files }: AttendResult): object {
   const { tokens } = input;
-  const result = {
+  return {
     source: input.source,
     tokens,
     truncated: input.truncated,
@@ -40,9 +46,9 @@ export function attendJson({ input, options, device, attentions, files }: Attend
     })),
     files,
   };
-  return `${JSON.stringify(result)}\n`;
 }
 
+/** The result as text for a terminal. */
 export function attendText({ input, options, device, attentions, files }: AttendResult, io: Io): string {
   const { tokens } = input;
   const depth = colorDepth(io.stdout, io.env);

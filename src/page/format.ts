@@ -29,3 +29,8 @@ export function marginText(margin: number): string {
   if (margin === Number.POSITIVE_INFINITY) return "∞";
   return margin >= 1e4 ? margin.toExponential(1) : String(Number(margin.toPrecision(2)));
 }
+
+/** A time for people: three figures, in milliseconds without the unit. */
+export function milliseconds(value: number): string {
+  return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}

@@ -116,7 +116,7 @@ async function verify(flags: VerifyFlags, io: Io): Promise<number> {
   }
   const json = `${JSON.stringify(result, plainNumbers, 2)}\n`;
   if (flags.out !== undefined) await writeWhole("--out", io.directory, flags.out, json);
-  io.stdout.write(flags.json ? json : `${describe(result, io)}\n`);
+  io.stdout.write(flags.json ? json : `${verifyText(result, io)}\n`);
   return result.passed && result.rows.length > 0 ? exitCodes.done : exitCodes.failed;
 }
 
@@ -124,7 +124,8 @@ function isFileError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).path === "string";
 }
 
-function describe(result: VerifyResult, io: Io): string {
+/** The result as text for a terminal. */
+export function verifyText(result: VerifyResult, io: Io): string {
   const color = pc.createColors(colorDepth(io.stdout, io.env) !== "none");
   const rows = result.rows.map((row) => [
     row.device,
