@@ -132,7 +132,7 @@ function makeProblem(size: number, dim: number): TimingProblem {
   const plan = makePlan(sample, {});
   const truth = oracle.forwardSync!(plan, sample).output as Float64Array;
   const none = new Float64Array(truth.length);
-  const bound = (unit?: number) => float32Bounds(plan, sample, truth, none, unit).output;
+  const bound = (unit?: number) => float32Bounds(plan, sample, none, unit).output;
   return { inputs, truth, bounds: { float32: bound(), wgsl: bound(wgslUnit) } };
 }
 
