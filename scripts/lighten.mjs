@@ -8,10 +8,11 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /**
- * What the charts never reach, as they only build SVG elements and write them: linkedom's parsers of style sheets, HTML and
- * selectors (390 kB), and transitions. Whatever is called of these after all throws an error that says so.
+ * What the charts never reach, as they only build SVG elements in given colours and write them: linkedom's parsers of style
+ * sheets, HTML and selectors (390 kB), transitions, and colour schemes. Whatever is called of these after all throws an error
+ * that says so.
  */
-const unreached = /^(cssomnom(\/parse)?|htmlparser2|css-select|d3-transition)$/;
+const unreached = /^(cssomnom(\/parse)?|htmlparser2|css-select|d3-transition|d3-scale-chromatic)$/;
 
 export const leaveOutPlugin = {
   name: "leave-out",
@@ -28,7 +29,7 @@ export const leaveOutPlugin = {
       const message = JSON.stringify(`${path} is left out of this bundle (scripts/lighten.mjs)`);
       const stubs = names.filter((name) => /^[A-Za-z]/.test(name) && name !== "default" && name !== "module.exports");
       return {
-        contents: stubs.map((name) => `export function ${name}() { throw new Error(${message}); }`).join("\n"),
+        contents: `function leftOut() { throw new Error(${message}); }\nexport { ${stubs.map((name) => `leftOut as ${name}`)} };`,
       };
     });
   },

@@ -408,7 +408,7 @@ describe("timings", () => {
       { name: "wrong", attention: wrong },
     ];
     const onProgress = (done: number, total: number, label: string) => labels.push(`${done}/${total} ${label}`);
-    const [first, second] = await timingStudy(devices, { sizes: [16, 40], dim: 4, share: 2, onProgress });
+    const [first, second] = await timingStudy(devices, { sizes: [16, 40], dim: 4, share: 300, onProgress });
     right.dispose();
     expect(first.passed).toBe(true);
     expect(first.points.map((p) => p.size)).toEqual([16, 40]);

@@ -84,7 +84,8 @@ export function bars(document: Document, options: Pick<ChartOptions, "label" | "
     y,
     marks: [
       Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1 }),
-      Plot.rectY(data, { x1: "left", x2: "right", y: "value", fill: "color", title: "title" }),
+      // Not rectY, which would bring stacking and binning into the bundle.
+      Plot.rect(data, { x1: "left", x2: "right", y1: () => 0, y2: "value", fill: "color", title: "title" }),
       Plot.ruleY([0], { stroke: "var(--soft)" }),
     ],
   });
