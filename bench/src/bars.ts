@@ -4,10 +4,11 @@
  */
 
 import type { Random } from "../../reference/random.js";
+import { type Mask, sizeName } from "../../src/bench/problem.js";
+import { type Estimate, geometricEstimate, median, medianEstimate, ratios } from "../../src/bench/statistics.js";
 import type { Direction } from "./contestants/contestant.js";
 import { ourName } from "./contestants/ours.js";
-import { backwardSizes, type Mask, sizeName } from "./problem.js";
-import { type Estimate, geometricEstimate, median, medianEstimate, ratios } from "./statistics.js";
+import { backwardSizes } from "./sizes.js";
 import type { Group, Row } from "./suite.js";
 
 /** One bar and what was measured. */

@@ -9,16 +9,16 @@ import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { createRandom } from "../../reference/random.js";
-import { verifyNaive } from "./accuracy.js";
+import { verifyNaive } from "../../src/bench/accuracy.js";
+import { describeMachine, machineLine } from "../../src/bench/machine.js";
+import { choosePeakLoops } from "../../src/bench/peak.js";
+import { parseSize, type Size } from "../../src/bench/problem.js";
 import { type Bar, judgeBars } from "./bars.js";
 import { loadContestants } from "./contestants/index.js";
 import { ourName } from "./contestants/ours.js";
-import { describeMachine, machineLine } from "./machine.js";
-import { allSizes, type Size } from "./problem.js";
+import { peerVersions } from "./peers.js";
 import { barsTable, groupTable } from "./report.js";
-import { type PeakLoop, peakLoops } from "./roofline.js";
-import { sampleInterleaved } from "./sampler.js";
-import { median } from "./statistics.js";
+import { allSizes } from "./sizes.js";
 import { type Group, runGroup } from "./suite.js";
 
 interface Flags {
@@ -43,10 +43,9 @@ function count(text: string): number {
 
 function sizeList(text: string): Size[] {
   return text.split(",").map((word) => {
-    const match = /^(\d+)x(\d+)x(\d+)$/.exec(word.trim());
-    if (match === null) throw new InvalidArgumentError('expected sizes such as "8x512x32,1x4096x64"');
-    const [slices, length, dim] = match.slice(1).map(count);
-    return { slices, length, dim };
+    const size = parseSize(word);
+    if (size === undefined) throw new InvalidArgumentError('expected sizes such as "8x512x32,1x4096x64"');
+    return size;
   });
 }
 
@@ -84,23 +83,13 @@ const say = (message: string) => {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${message}`);
 };
 
-/** The fastest plain loop and the fastest relaxed one, after a race of all. */
-async function choosePeakLoops(seed: number): Promise<{ chosen: PeakLoop[]; figures: Record<string, number> }> {
-  const loops = await peakLoops();
-  const entries = loops.map((loop) => ({ id: loop.name, run: loop.run, milliseconds: 0, rounds: 9 }));
-  const samples = await sampleInterleaved(entries, 9, createRandom(seed), (done) => say(`peak, round ${done}`));
-  const speed = ({ name, operations }: PeakLoop) => operations / median(samples.get(name) ?? []) / 1e6;
-  const ranked = [...loops].sort((a, b) => speed(b) - speed(a));
-  const chosen = [false, true].flatMap((relaxed) => ranked.filter((loop) => loop.relaxed === relaxed).slice(0, 1));
-  return { chosen, figures: Object.fromEntries(ranked.map((loop) => [loop.name, speed(loop)])) };
-}
-
 const flags = readFlags();
 // Node 20 has relaxed SIMD behind this flag; later ones have it on and ignore it.
 setFlagsFromString("--experimental-wasm-relaxed-simd");
 
-const machine = describeMachine();
-console.log(`${machineLine(machine)}\n`);
+const machine = { ...describeMachine(), peers: peerVersions() };
+const versions = Object.entries(machine.peers).map(([name, version]) => `${name} ${version}`);
+console.log(`${machineLine(machine)}; ${versions.join(", ")}\n`);
 verifyNaive();
 
 const { contestants, refused } = await loadContestants();
@@ -111,7 +100,7 @@ const chosenOnes = contestants.filter(
 for (const [name, reason] of refused) console.log(`${name} cannot take part: ${reason}`);
 if (!chosenOnes.some(({ name }) => name === flags.subject)) console.log(`no contestant is called "${flags.subject}"`);
 
-const { chosen: loops, figures } = await choosePeakLoops(flags.seed);
+const { chosen: loops, figures } = await choosePeakLoops(createRandom(flags.seed), (message) => say(message));
 say("");
 console.log("WebAssembly SIMD multiply-add, GFLOP/s:");
 for (const [name, speed] of Object.entries(figures)) console.log(`  ${name.padEnd(18)} ${speed.toFixed(1)}`);

@@ -2,10 +2,10 @@
 
 import pc from "picocolors";
 import type { Random } from "../../reference/random.js";
+import { sizeName } from "../../src/bench/problem.js";
+import { type Estimate, median, medianEstimate, ratios } from "../../src/bench/statistics.js";
 import { renderTable } from "../../src/cli/table.js";
 import { type Bar, findRow, operations, sharesOf } from "./bars.js";
-import { sizeName } from "./problem.js";
-import { type Estimate, median, medianEstimate, ratios } from "./statistics.js";
 import type { Group, Row } from "./suite.js";
 
 /** Three digits, without an exponent. */

@@ -13,11 +13,11 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import pc from "picocolors";
+import { naiveBackward, naiveForward } from "../../src/bench/naive.js";
+import { makeProblem, type Problem } from "../../src/bench/problem.js";
 import { renderTable } from "../../src/cli/table.js";
 import type { Contestant, Results } from "./contestants/contestant.js";
 import { loadContestants } from "./contestants/index.js";
-import { naiveBackward, naiveForward } from "./naive.js";
-import { makeProblem, type Problem } from "./problem.js";
 
 const measured = { slices: 1, length: 4096, dim: 64 };
 const small = { slices: 1, length: 64, dim: 64 };

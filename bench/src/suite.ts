@@ -4,12 +4,13 @@
  */
 
 import type { Random } from "../../reference/random.js";
-import { errorOverAllowed, makeOracle, type Oracle } from "./accuracy.js";
+import { errorOverAllowed, makeOracle, type Oracle } from "../../src/bench/accuracy.js";
+import { type Mask, makeProblem, type Size, sizeName } from "../../src/bench/problem.js";
+import type { PeakLoop } from "../../src/bench/roofline.js";
+import { type Entry, sampleInterleaved } from "../../src/bench/sampler.js";
 import type { Contestant, Direction, Results, Session } from "./contestants/contestant.js";
 import { ourName } from "./contestants/ours.js";
-import { backwardSizes, type Mask, makeProblem, type Size, sizeName } from "./problem.js";
-import type { PeakLoop } from "./roofline.js";
-import { type Entry, sampleInterleaved } from "./sampler.js";
+import { backwardSizes } from "./sizes.js";
 
 /** A contestant on a task. */
 export interface Row {

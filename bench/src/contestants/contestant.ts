@@ -3,13 +3,9 @@
  * contestant's own memory are part of its time, as they are part of ours.
  */
 
-import type { Problem, Settings } from "../problem.js";
+import type { Direction, Problem, Results, Settings } from "../../../src/bench/problem.js";
 
-/** `"forward"`, or both passes: the output of the second is dq, dk, dv for a given dO. */
-export type Direction = "forward" | "forward+backward";
-
-/** Results by name, [B·H, N, D] each. */
-export type Results = Partial<Record<"output" | "dq" | "dk" | "dv", Float32Array | Float64Array>>;
+export type { Direction, Results } from "../../../src/bench/problem.js";
 
 /** A contestant set up for one problem. */
 export interface Session {

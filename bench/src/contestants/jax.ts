@@ -3,8 +3,8 @@
  * have. Its arrays are consumed by what they are given to; `ref` keeps one for another use.
  */
 
+import type { Problem } from "../../../src/bench/problem.js";
 import { load } from "../load.js";
-import type { Problem } from "../problem.js";
 import { type Contestant, type Direction, type Formulation, literalIsMultiscale, type Session } from "./contestant.js";
 
 interface JaxArray {

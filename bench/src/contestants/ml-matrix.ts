@@ -1,7 +1,7 @@
 /** ml-matrix: the product of matrices is its own, the rest element by element in place. Float64, one head at a time. */
 
 import { Matrix } from "ml-matrix";
-import { type Problem, pairs } from "../problem.js";
+import { type Problem, pairs } from "../../../src/bench/problem.js";
 import type { Contestant } from "./contestant.js";
 
 /** Above this a single run takes seconds. */

@@ -1,8 +1,8 @@
 /** The float64 loops that one writes first, and this package's reference, which is written to be read. */
 
+import { naiveBackward, naiveForward } from "../../../src/bench/naive.js";
+import { pairs } from "../../../src/bench/problem.js";
 import { createAttention } from "../../../src/index.js";
-import { naiveBackward, naiveForward } from "../naive.js";
-import { pairs } from "../problem.js";
 import type { Contestant } from "./contestant.js";
 
 /** The reference keeps whole matrices and takes microseconds a pair. */

@@ -7,8 +7,8 @@
  *   literal power:   P = Pow(1 + Sqrt(z²), −(d_M+α)),  (P / ReduceSum P) V
  */
 
+import type { Problem } from "../../../src/bench/problem.js";
 import { load } from "../load.js";
-import type { Problem } from "../problem.js";
 import type { Formulation } from "./contestant.js";
 
 /** The part of the `pbf` writer that is used. */

@@ -1,6 +1,6 @@
 /** What onnxruntime-web and onnxruntime-node have in common: the same interface over the same model. */
 
-import type { Problem } from "../problem.js";
+import type { Problem } from "../../../src/bench/problem.js";
 import { type Contestant, type Formulation, literalIsMultiscale, type Session } from "./contestant.js";
 import { attentionModel } from "./onnx-model.js";
 

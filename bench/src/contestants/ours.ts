@@ -7,8 +7,8 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Attention } from "../../../src/attention.js";
 import { createWasmBackend } from "../../../src/backends/wasm/index.js";
+import { type Problem, windowHalf } from "../../../src/bench/problem.js";
 import { load } from "../load.js";
-import { type Problem, windowHalf } from "../problem.js";
 import type { Contestant, Direction, Session } from "./contestant.js";
 
 const root = new URL("../../../", import.meta.url);

@@ -1,8 +1,8 @@
 /** TensorFlow.js on its wasm backend: SIMD, one thread. */
 
 import { dirname } from "node:path";
+import { type Problem, pairs } from "../../../src/bench/problem.js";
 import { loadCommonJs, locate } from "../load.js";
-import { type Problem, pairs } from "../problem.js";
 import { type Contestant, type Direction, type Formulation, literalIsMultiscale, type Session } from "./contestant.js";
 
 interface Tensor {

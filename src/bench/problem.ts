@@ -17,6 +17,12 @@ export interface Size {
 /** Which pairs there are: all, key ≤ query, or |query − key| ≤ 64. */
 export type Mask = "full" | "causal" | "window";
 
+/** `"forward"`, or both passes: the output of the second is dq, dk, dv for a given dO. */
+export type Direction = "forward" | "forward+backward";
+
+/** Results by name, [B·H, N, D] each. */
+export type Results = Partial<Record<"output" | "dq" | "dk" | "dv", Float32Array | Float64Array>>;
+
 /** Half width of the window mask. */
 export const windowHalf = 64;
 
@@ -39,23 +45,17 @@ export interface Problem extends Settings {
   readonly exponent: number;
 }
 
-/** The sizes of the speed bars. */
-export const allSizes: readonly Size[] = [
-  { slices: 1, length: 512, dim: 8 },
-  { slices: 1, length: 512, dim: 64 },
-  { slices: 8, length: 512, dim: 32 },
-  { slices: 8, length: 1024, dim: 32 },
-  { slices: 8, length: 1024, dim: 64 },
-  { slices: 1, length: 4096, dim: 64 },
-  { slices: 8, length: 2048, dim: 64 },
-];
-
-/** The sizes at which gradients have a bar against another library, by name. */
-export const backwardSizes: readonly string[] = ["8x512x32", "8x1024x64"];
-
 /** "8x512x32" */
 export function sizeName({ slices, length, dim }: Size): string {
   return `${slices}x${length}x${dim}`;
+}
+
+/** "8x512x32" to numbers; undefined for anything else. */
+export function parseSize(word: string): Size | undefined {
+  const match = /^(\d{1,6})x(\d{1,6})x(\d{1,6})$/.exec(word.trim());
+  if (match === null) return undefined;
+  const [slices, length, dim] = match.slice(1).map(Number);
+  return slices > 0 && length > 0 && dim > 0 ? { slices, length, dim } : undefined;
 }
 
 /** Pairs of a query and a key, masks aside. */
@@ -85,4 +85,14 @@ export function keyRange({ mask, length }: Settings, i: number): readonly [numbe
   if (mask === "causal") return [0, i + 1];
   if (mask === "window") return [Math.max(0, i - windowHalf), Math.min(length, i + windowHalf + 1)];
   return [0, length];
+}
+
+/** Pairs that the mask leaves. */
+export function unmaskedPairs(settings: Settings): number {
+  let each = 0;
+  for (let i = 0; i < settings.length; i++) {
+    const [first, last] = keyRange(settings, i);
+    each += last - first;
+  }
+  return settings.slices * each;
 }

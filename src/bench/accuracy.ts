@@ -1,5 +1,5 @@
 /**
- * The check that every contestant passes before it is timed: all of its numbers against float64, element by element,
+ * The check that everything passes before it is timed: all of its numbers against float64, element by element,
  *
  *   |x − ref| ≤ K u S,   u = 2⁻²⁴,   S = the sum of the absolute values of the terms that x is the sum of.
  *
@@ -15,9 +15,8 @@
 
 import { attentionForward } from "../../reference/attention.js";
 import { attentionBackward } from "../../reference/attention-gradient.js";
-import type { Direction, Results } from "./contestants/contestant.js";
 import { type NaiveForward, naiveBackward, naiveForward } from "./naive.js";
-import { keyRange, makeProblem, type Problem } from "./problem.js";
+import { type Direction, keyRange, makeProblem, type Problem, type Results } from "./problem.js";
 
 const unit = 2 ** -24;
 const lambda = 5;
