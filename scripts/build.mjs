@@ -7,13 +7,14 @@
  * sources: stack traces name them. Chunks that only the command line loads have none.
  */
 
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
 import { build } from "esbuild";
 import { buildWasm } from "./build-wasm.mjs";
 import { writeDeclarations } from "./declarations.mjs";
+import { libraryEntries } from "./entries.mjs";
 import { leaveOutPlugin, nodeBuiltinsPlugin } from "./lighten.mjs";
 import { minifyWgslPlugin } from "./minify-wgsl.mjs";
 
@@ -24,15 +25,7 @@ await rm(`${root}dist`, { recursive: true, force: true });
 // The kernels come first: the library inlines them.
 await buildWasm(`${root}dist`);
 
-/** Entries of the library: name in dist, declarations, source. */
-const { exports } = JSON.parse(await readFile(`${root}package.json`, "utf8"));
-const entries = Object.values(exports)
-  .filter((target) => target.types !== undefined)
-  .map(({ types, default: bundle }) => ({
-    name: /^\.\/dist\/(.+)\.js$/.exec(bundle)[1],
-    types,
-    source: types.replace(/^\.\/dist\/types\//, "").replace(/\.d\.ts$/, ".ts"),
-  }));
+const entries = libraryEntries();
 
 await Promise.all([
   bundle(),
