@@ -21,7 +21,8 @@ export function hasBrowser(): boolean {
   return false;
 }
 
-const flags = [
+/** How Chromium is started: quiet, as root, with whatever WebGPU it has. */
+export const flags = [
   "--no-sandbox",
   "--disable-quic",
   "--no-first-run",
