@@ -27,13 +27,7 @@ await buildWasm(`${root}dist`);
 
 const entries = libraryEntries();
 
-await Promise.all([
-  bundle(),
-  writeDeclarations(
-    root,
-    entries.map((entry) => entry.types),
-  ),
-]);
+await Promise.all([bundle(), writeDeclarations(root, entries)]);
 
 async function bundle() {
   const { outputFiles, metafile } = await build({
