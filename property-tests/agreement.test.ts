@@ -6,6 +6,7 @@
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../src/backends/backend.js";
 import { createReferenceBackend } from "../src/backends/reference.js";
+import { createAttention } from "../src/index.js";
 import type { Plan } from "../src/plan.js";
 import { judgeReference } from "../src/verify/judge-reference.js";
 import { cases } from "./arbitraries.js";
@@ -56,16 +57,19 @@ property("forward, weights and gradients agree with the reference", {
 });
 
 const wasm = backends.find(({ name }) => name === "wasm")!;
+const three = { ...wasm, attention: await createAttention({ device: "wasm", threads: 3 }) };
 
 property("threads change no bit of a forward result", {
   quick: 40,
   arbitrary: cases(),
   async check(backend, call) {
     const one = await forward(wasm, call);
-    const many = await forward(backend, call);
-    for (const name of ["output", "logSumExp"] as const) {
-      const bits = viewed(backend, one[name]);
-      if (!many[name].every((x, e) => Object.is(x, bits[e]))) expect(many[name]).toEqual(bits);
+    for (const device of [backend, three]) {
+      const many = await forward(device, call);
+      for (const name of ["output", "logSumExp"] as const) {
+        const bits = viewed(backend, one[name]);
+        if (!many[name].every((x, e) => Object.is(x, bits[e]))) expect(many[name]).toEqual(bits);
+      }
     }
   },
   on: (backend) => backend.name === "wasm, 2 threads",

@@ -109,7 +109,10 @@ async function openAll(): Promise<{ backends: TestBackend[]; leftOut: LeftOut[] 
 export const { backends, leftOut } = await openAll();
 export const reference = backends[0];
 
-/** A bug to plant in the reference, which a property has to notice: a change of the plan, of the inputs or of results. */
+/**
+ * A bug to plant in the reference, which a property has to notice: a change of the plan, of the inputs or of results, or of
+ * the calls themselves.
+ */
 export interface Bug {
   readonly name: string;
   readonly plan?: (plan: Plan) => Plan;
@@ -117,6 +120,7 @@ export interface Bug {
   readonly forward?: (result: ForwardResult, plan: Plan) => ForwardResult;
   readonly weights?: (weights: Floats, plan: Plan) => Floats;
   readonly gradient?: (gradient: BackwardResult, plan: Plan) => BackwardResult;
+  readonly attention?: (sound: Attention) => Attention;
 }
 
 /** The reference with a bug. */
@@ -141,6 +145,6 @@ export function broken(bug: Bug): TestBackend {
     weights: async (plan, tensors) => weightsSync(plan, tensors),
     dispose() {},
   };
-  const attention = new Attention(backend);
+  const attention = (bug.attention ?? same)(new Attention(backend));
   return { ...reference, name: `with a bug: ${bug.name}`, attention, open: async () => new Attention(backend) };
 }

@@ -4,22 +4,26 @@
  *
  *   Euclidean   no change under translation     sum_i dq_i + sum_j dk_j = 0
  *               none under q, k, kappa -> c     kappa dKappa + q . dq + k . dk = 0    (a measured bandwidth is a constant)
+ *   both        no change under rotation        sum_i q_i ^ dq_i + sum_j k_j ^ dk_j = 0
  *   sphere      no change along q or k          q_i . dq_i = 0,  k_j . dk_j = 0
  *   values      O is linear in v                sum_j v_j . dv_j = sum_i O_i . dO_i
  *   rows        weights sum to 1                sum_j dv_j = sum of dO_i over rows that are not empty
+ *   parts       dS is made of L and O alone     the parts' gradients, given the whole's L and O, sum to the whole's
  *
  * Bounds: each number of a gradient is off by at most the bound of its tensor in `judge-float32.ts`, so a sum of numbers
  * times x is off by the sum of |x| times as much. What is summed up here is in float64, whose roundings are 2^-52 of the
  * same sums at most.
  */
 
+import fc from "fast-check";
 import type { Backend } from "../src/backends/backend.js";
 import { createReferenceBackend } from "../src/backends/reference.js";
 import { makePlan } from "../src/plan.js";
+import type { BackwardResult } from "../src/types.js";
 import { judgeReference } from "../src/verify/judge-reference.js";
-import { cases, maskNames } from "./arbitraries.js";
+import { among, cases, maskNames } from "./arbitraries.js";
 import { type Bug, reference } from "./backends.js";
-import { backward, expectClose, forward, truthOf } from "./evaluate.js";
+import { backward, expectClose, forward, kept, truthOf, withoutKeys } from "./evaluate.js";
 import { property } from "./property.js";
 
 const oracle = createReferenceBackend();
@@ -143,6 +147,97 @@ property("gradients on the sphere are orthogonal to their points", {
     {
       name: "gradients of the plane",
       gradient: (g, plan) => ({ ...g, dq: g.dq.map((x, e) => (e % plan.headDim === 0 ? x * 1.01 : x)) }),
+    },
+  ],
+});
+
+/** Sum over the rows of a ^ b in the plane of two components. */
+function torque(a: ArrayLike<number>, b: ArrayLike<number>, headDim: number, c: number, d: number): number {
+  let sum = 0;
+  for (let at = 0; at < a.length; at += headDim) sum += a[at + c] * b[at + d] - a[at + d] * b[at + c];
+  return sum;
+}
+
+property("the torques on queries and keys cancel", {
+  quick: 30,
+  arbitrary: cases(),
+  async check(backend, call) {
+    const { dq, dk } = await backward(backend, call, await forward(backend, call));
+    const { bounds } = truthOf(call, backend.unit);
+    const { q, k, headDim } = call.inputs;
+    for (let c = 0; c + 1 < headDim; c++) {
+      const total = torque(q, dq, headDim, c, c + 1) + torque(k, dk, headDim, c, c + 1);
+      const arms = (x: ArrayLike<number>) => Array.from(x).filter((_, e) => e % headDim === c || e % headDim === c + 1);
+      const [sizeQ, sizeK] = [size(arms(q)), size(arms(k))];
+      const rounding = 2 ** -52 * (q.length + k.length) * (sizeQ * size(arms(dq)) + sizeK * size(arms(dk)));
+      expectClose(`in the plane of ${c}`, [total], [0], sizeQ * bounds.dq + sizeK * bounds.dk + rounding);
+    }
+  },
+  bugs: [
+    noReaction,
+    {
+      name: "a force that is not along the pair",
+      gradient: (g, { headDim }) => ({ ...g, dq: g.dq.map((x, e) => (e % headDim === 0 ? 1.01 * x : x)) }),
+    },
+  ],
+});
+
+property("points that coincide, or are antipodal, pull nowhere", {
+  quick: 30,
+  arbitrary: fc
+    .record({ call: cases({ minimum: 1, clouds: ["normal", "steps", "offset"] }), factor: among([1, 2, -1, -0.5]) })
+    .map(({ call, factor }) => {
+      const { q, k, headDim } = call.inputs;
+      // On the plane only the same point is at distance 0; on the sphere any multiple is at an end of the angle's range.
+      const multiple = call.options.manifold === "sphere" ? factor : 1;
+      const point = q.slice(0, headDim);
+      const inputs = { ...call.inputs, q: q.map((_, e) => point[e % headDim]) };
+      return { ...call, inputs: { ...inputs, k: k.map((_, e) => multiple * point[e % headDim]) } };
+    }),
+  async check(backend, call) {
+    const { dq, dk } = await backward(backend, call, await forward(backend, call));
+    // Multiples by powers of 2 have the same direction to the last bit, and the slope of the pair is 0 and not nearly 0.
+    for (const x of [dq, dk]) expectClose("the pull", Array.from(x, Math.abs), new Float64Array(x.length), 0);
+  },
+  bugs: [
+    { name: "a softened distance", tensors: ({ q, k, v }) => ({ q: q.map((x) => x + 1e-9 * Math.abs(x)), k, v }) },
+    { name: "queries drift", gradient: (g) => ({ ...g, dq: g.dq.map((x) => x + 1e-30) }) },
+  ],
+});
+
+property("parts of the keys have their share of the gradient of the whole, for a = 0 and a numeric bandwidth", {
+  quick: 30,
+  arbitrary: fc.record({ call: cases({ independent: true, masks: ["distanceThreshold"] }), cut: fc.nat(99) }),
+  async check(backend, { call, cut }) {
+    const { keys, headDim, valueDim = headDim } = call.inputs;
+    const whole = await forward(backend, call);
+    const expected = await backward(backend, call, whole);
+    const { bounds } = truthOf(call, backend.unit);
+    const at = keys === 0 ? 0 : cut % (keys + 1);
+    const ranges = [Array.from({ length: at }, (_, j) => j), Array.from({ length: keys - at }, (_, j) => at + j)];
+    const parts: BackwardResult[] = [];
+    for (const keep of ranges) parts.push(await backward(backend, withoutKeys(call, keep), whole));
+    const [left, right] = parts;
+    // Each part is summed and rounded like the whole: three results within one bound each.
+    for (const name of ["dq", "dAlpha", "dKappa"] as const) {
+      const sum = Array.from(left[name], (x, e) => x + right[name][e]);
+      expectClose(name, sum, expected[name], 3 * bounds[name]);
+    }
+    for (const [name, width] of [
+      ["dk", headDim],
+      ["dv", valueDim],
+    ] as const) {
+      const all = Float64Array.from(expected[name]);
+      ranges.forEach((keep, part) => {
+        expectClose(name, parts[part][name], kept(all, keys, width, keep), 2 * bounds[name]);
+      });
+    }
+  },
+  bugs: [
+    { name: "dq as an average over keys", gradient: (g, { keys }) => ({ ...g, dq: g.dq.map((x) => x / (1 + keys)) }) },
+    {
+      name: "dv of the first key lost",
+      gradient: (g, p) => ({ ...g, dv: g.dv.map((x, e) => (e < p.valueDim ? 0 : x)) }),
     },
   ],
 });

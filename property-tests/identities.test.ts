@@ -7,9 +7,12 @@
  */
 
 import fc from "fast-check";
+import { expect, test } from "vitest";
+import { attentionForward } from "../reference/attention.js";
+import { headOf, optionsOf, slices } from "../src/backends/reference.js";
 import { makePlan } from "../src/plan.js";
 import { among, type Case, cases } from "./arbitraries.js";
-import type { Bug } from "./backends.js";
+import { type Bug, reference } from "./backends.js";
 import { type Call, expectClose, expectRatio, forward, truthOf, weights } from "./evaluate.js";
 import { property } from "./property.js";
 
@@ -283,6 +286,49 @@ property("the entropy of a row grows with kappa", {
     }
   },
   bugs: [{ name: "kappa upside down", plan: (plan) => ({ ...plan, kappa: plan.kappa.map((x) => 1 / x) }) }],
+});
+
+property("a bandwidth that is measured in the units of the distances leaves kappa no say", {
+  quick: 30,
+  arbitrary: fc.record({
+    call: cases({ manifold: "euclidean", alphas: [1, 1.5, 1.875, 2], masks: ["causal", "excludeSelf", "mask"] }),
+    // The median is of (d/kappa)^alpha and enters as its root of order alpha, the mean squared as its square root.
+    measure: among([
+      { bandwidth: "median", bandwidthExponent: "1/alpha" },
+      { bandwidth: "mean", bandwidthExponent: "1/2" },
+    ] as const),
+    factor: among([2, 0.5, 8]),
+  }),
+  async check(backend, { call, measure, factor }) {
+    const { kappa } = makePlan(call.inputs, { ...call.options, ...measure });
+    const before = { ...call, options: { ...call.options, ...measure, kappa: kappa.map(Math.fround) } };
+    const after = { ...before, options: { ...before.options, kappa: before.options.kappa.map((x) => factor * x) } };
+    // A bandwidth is at least 1e-3, which is no distance of the call's.
+    if ([before, after].some((one) => hasFlooredBandwidth(one))) return;
+    const e = truthOf(before, backend.unit).bounds.weights + truthOf(after, backend.unit).bounds.weights;
+    expectRatio("weights", await weights(backend, after), await weights(backend, before), e);
+  },
+  bugs: [{ name: "a bandwidth of 1", plan: (plan) => ({ ...plan, bandwidth: 1 }) }],
+});
+
+/** Whether some head's measured bandwidth is near its least, 1e-3, or there is nothing to measure. */
+function hasFlooredBandwidth({ inputs, options }: Case): boolean {
+  const plan = makePlan(inputs, options);
+  return [...slices(plan)].some((slice) => {
+    const { bandwidth } = attentionForward(headOf(plan, slice, inputs), optionsOf(plan, slice));
+    return !(bandwidth > 1.001e-3);
+  });
+}
+
+test("with a shared normaliser the entropy of a row need not grow with kappa", async () => {
+  // Wider kernels reach the far key from both queries, and its column sum grows faster than what row 0 gets from it.
+  const shape = { batch: 1, heads: 1, queries: 2, keys: 2, headDim: 1 };
+  const call = { ...shape, q: Float64Array.of(0, 1.5), k: Float64Array.of(0.5, 5), v: Float64Array.of(1, 2) };
+  const row = async (kappa: number) => {
+    const found = await reference.attention.weights(call, { alpha: 2, degreeNormalization: 2, kappa });
+    return entropy(found.subarray(0, 2));
+  };
+  expect(await row(2)).toBeLessThan((await row(1)) - 0.09);
 });
 
 function entropy(row: ArrayLike<number>): number {

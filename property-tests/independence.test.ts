@@ -14,29 +14,18 @@ import { mergePartials } from "../src/index.js";
 import type { AttentionOptions } from "../src/types.js";
 import { among, type Case, cases } from "./arbitraries.js";
 import { backends } from "./backends.js";
-import { backward, type Call, expectClose, expectRatio, forward, truthOf, weights } from "./evaluate.js";
+import {
+  backward,
+  type Call,
+  expectClose,
+  expectRatio,
+  forward,
+  kept,
+  truthOf,
+  weights,
+  withoutKeys,
+} from "./evaluate.js";
 import { property } from "./property.js";
-
-/** x [blocks, rows, width] without the rows that are not kept. */
-function kept(x: Float64Array, rows: number, width: number, keep: readonly number[]): Float64Array {
-  const parts: number[] = [];
-  for (let at = 0; at < x.length; at += rows * width) {
-    for (const row of keep) parts.push(...x.subarray(at + row * width, at + (row + 1) * width));
-  }
-  return Float64Array.from(parts);
-}
-
-/** The call with some of its keys only. */
-function withoutKeys(call: Call, keep: readonly number[]): Call {
-  const { k, v, keys, headDim, valueDim = headDim } = call.inputs;
-  const inputs = {
-    ...call.inputs,
-    k: kept(k, keys, headDim, keep),
-    v: kept(v, keys, valueDim, keep),
-    keys: keep.length,
-  };
-  return { ...call, inputs };
-}
 
 property("a key that is masked for all is as good as deleted, whatever the normalisation", {
   quick: 30,

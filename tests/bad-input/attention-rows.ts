@@ -17,6 +17,7 @@ import {
   oneOf,
   optional,
   order,
+  perHead,
   positive,
   record,
   size,
@@ -67,8 +68,6 @@ const inputArguments = (withValues: boolean): Argument[] => [
 ];
 
 const isPositive = (x: number) => x > 0 && x < Number.POSITIVE_INFINITY;
-const perHead = (scalar: Domain, entries: (x: number) => boolean, ...names: string[]): Domain =>
-  optional(either(scalar, floats(2, entries), ...(names.length > 0 ? [oneOf(...names)] : [])));
 const lengths = (most: number) => optional(int32s(2, (n) => n >= 0 && n <= most));
 
 /** What a mask may be: unambiguous by its length, or with a shape that broadcasts. */
@@ -101,12 +100,12 @@ const shared = around.subarray(24, 48);
 const optionArguments = (out: Readonly<Record<string, number>>): Argument[] => [
   at(
     "1.alpha",
-    perHead(order, (x) => x > 0 && x <= 2),
+    perHead(2, order, (x) => x > 0 && x <= 2),
   ),
   at("1.manifold", optional(oneOf("euclidean", "sphere"))),
   at("1.intrinsicDim", optional(positive)),
-  at("1.radius", perHead(positive, isPositive, "rescaled")),
-  at("1.kappa", perHead(positive, isPositive, "paper", "dim", "none")),
+  at("1.radius", perHead(2, positive, isPositive, "rescaled")),
+  at("1.kappa", perHead(2, positive, isPositive, "paper", "dim", "none")),
   at("1.bandwidth", optional(either(positive, oneOf("median", "mean")))),
   at("1.bandwidthExponent", optional(oneOf("1/alpha", "1/2"))),
   at("1.bandwidthPairs", optional(oneOf("unmasked", "all"))),

@@ -134,6 +134,10 @@ export const int32s = (length: number, entries?: (x: number) => boolean): Domain
   arrays([Int32Array], length, entries);
 export const bytes = (length?: number): Domain => arrays([Uint8Array], length);
 
+/** One number, one for each of so many heads, or a name. */
+export const perHead = (heads: number, scalar: Domain, entries: (x: number) => boolean, ...names: string[]): Domain =>
+  optional(either(scalar, floats(heads, entries), ...(names.length > 0 ? [oneOf(...names)] : [])));
+
 /** An object; with `names`, one that has no other properties. */
 export function record(names?: readonly string[]): Domain {
   return {

@@ -36,7 +36,8 @@ export const at = (path: string, domain: Domain, name = path.split(".").at(-1) a
 
 type Tree = Record<string, unknown>;
 
-function withValue(args: unknown[], path: string, value: unknown): unknown[] {
+/** The arguments with another value at a path. */
+export function withValue(args: unknown[], path: string, value: unknown): unknown[] {
   const parts = path.split(".");
   let place = args as unknown as Tree;
   for (const part of parts.slice(0, -1)) place = place[part] as Tree;
@@ -65,7 +66,11 @@ function isUntouched(before: Map<object, Uint8Array>): boolean {
   return true;
 }
 
-async function attempt(row: Row, args: unknown[]): Promise<{ error?: unknown; untouched: boolean }> {
+/** Calls with some arguments: what was thrown, and whether every array is as it was. */
+export async function attempt(
+  row: Pick<Row, "call">,
+  args: unknown[],
+): Promise<{ error?: unknown; untouched: boolean }> {
   const before = reach(args);
   try {
     await row.call(...args);
@@ -76,7 +81,7 @@ async function attempt(row: Row, args: unknown[]): Promise<{ error?: unknown; un
 }
 
 /** What is wrong with how a value outside the domain was refused; empty when nothing is. */
-function complaint(argument: Argument, value: unknown, error: unknown, untouched: boolean): string {
+export function complaint(argument: Argument, value: unknown, error: unknown, untouched: boolean): string {
   if (error === undefined) return "accepted";
   if (!(error instanceof InvalidArgumentError)) return `threw ${String(error)}`;
   // Or a part of it: alpha[1], mask.shape, attention().output.
@@ -145,7 +150,8 @@ const typedArrays = fc
   )
   .map(([type, entries]) => type.from(entries));
 
-const junk: fc.Arbitrary<unknown> = fc.oneof(
+/** What no caller means, and now and then what some caller does. */
+export const junk: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom(...pool),
   numbers,
   typedArrays,
