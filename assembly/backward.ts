@@ -21,7 +21,7 @@ import { madd } from "./math/madd";
 import { column_sums, pack_groups, pack_lanes } from "./forward";
 import { columns_of_rows, inTiles, lanes_of_rows, largest_bits, pack_values, stage_values } from "./pack";
 import { product_forward } from "./product";
-import { weight_backward } from "./score";
+import { weight_forward } from "./score";
 import {
   clear_sums, column_backward, degree_backward, orderSum, scaleSum, score_backward, slope_backward, spoil_sums,
 } from "./slope";
@@ -107,7 +107,7 @@ function kept(r: i32, lane: i32): bool {
 /** Weights and dS of one tile; false when it is skipped. */
 function tile_backward(i0: i32, valid: i32, first: i32): bool {
   if (!tile_forward(i0, valid, first, keyLength, true, column_sums(), <f32>degree, signs)) return false;
-  weight_backward(table, s, w, level, tileRowCount);
+  weight_forward(table, s, w, level, 0, tileRowCount);
   const rows = <usize>row0;
   product_forward(dOutputs, valueGroups + rows * (<usize>V << 2), p, tileRowCount >> 2, V);
   score_backward(tileRowCount);

@@ -1,14 +1,11 @@
 /**
- * Scaled distances of a tile of 32 queries and up to 64 keys (equations sections 2 and 3):
- *
- *   z_ij = zs d_ij          multiscale kernel
- *   z_ij^2 = zs^2 d_ij^2    Gaussian kernel, which needs no root
+ * Squared distances of a tile of 32 queries and up to 64 keys (equations section 2):
  *
  *   d_ij^2 = sum_d (q_id - k_jd)^2                      direct
  *   d_ij^2 = (|q_i|^2 + |k_j|^2) - 2 q_i.k_j            expanded: a third cheaper in the inner loop
  *
  * The expanded form loses every digit of nearly coincident points. It is kept for a group of 8 queries and 4 keys only
- * if all their d^2 are at least half of |q|^2 + |k|^2, where nothing more than one bit cancels; otherwise the group is
+ * if all their d^2 are at least a quarter of |q|^2 + |k|^2, where no more than two bits cancel; otherwise the group is
  * summed again directly, and after a second such group the rest of the tile is not even tried. Tiles with a mask are
  * always direct, so that what stands behind the mask has no say.
  * Shapes: queries [4 pairs][D][8 lanes], keys [16 groups][D][4], squares [32] and [64], result [64 keys][32 lanes].
@@ -22,7 +19,7 @@ import { madd } from "./math/madd";
 export const ROW: usize = 128;
 
 /** Components from which on the expanded form is worth a try: with fewer, random points are close too often. */
-export const EXPANDED_FROM: i32 = 24;
+export const EXPANDED_FROM: i32 = 16;
 
 /**
  * Bytes of 16 components of a group of keys: direct sums are sums of partial sums of so many, as one long chain of
@@ -37,21 +34,20 @@ function expand(squares: v128, product: v128): v128 {
   return f32x4.sub(squares, f32x4.add(product, product));
 }
 
-/** Whether d^2 is below half of |q|^2 + |k|^2, that is, below 2 q.k. */
+/** Whether d^2 is below a quarter of |q|^2 + |k|^2. */
 // @ts-ignore: decorator
 @inline
 function isClose(squares: v128, distance: v128): v128 {
-  return f32x4.lt(f32x4.add(distance, distance), squares);
+  return f32x4.lt(f32x4.mul(distance, f32x4.splat(4)), squares);
 }
 
 /**
- * Writes z, or with `gauss` z^2, and returns the largest z of each lane; 0 with `gauss`. `qq` and `kk` have the squares
- * |q|^2 and |k|^2 and are read only if `expanded`.
+ * Writes d^2 and returns the largest of each lane. `qq` and `kk` have the squares |q|^2 and |k|^2 and are read only if
+ * `expanded`.
  */
 export function distance_forward(
-  q: usize, k: usize, z: usize, groups: i32, dim: i32, zs: f64, gauss: bool, expanded: bool, qq: usize, kk: usize,
+  q: usize, k: usize, z: usize, groups: i32, dim: i32, expanded: bool, qq: usize, kk: usize,
 ): v128 {
-  const scale = f32x4.splat(<f32>(gauss ? zs * zs : zs));
   let largest = f32x4.splat(0);
   const bytes = <usize>dim << 4;
   let chances = expanded ? 2 : 0;
@@ -183,24 +179,6 @@ export function distance_forward(
           b3 = f32x4.add(b3, v128.load(out, 400));
         }
       }
-      if (!gauss) {
-        a0 = f32x4.sqrt(a0);
-        b0 = f32x4.sqrt(b0);
-        a1 = f32x4.sqrt(a1);
-        b1 = f32x4.sqrt(b1);
-        a2 = f32x4.sqrt(a2);
-        b2 = f32x4.sqrt(b2);
-        a3 = f32x4.sqrt(a3);
-        b3 = f32x4.sqrt(b3);
-      }
-      a0 = f32x4.mul(a0, scale);
-      b0 = f32x4.mul(b0, scale);
-      a1 = f32x4.mul(a1, scale);
-      b1 = f32x4.mul(b1, scale);
-      a2 = f32x4.mul(a2, scale);
-      b2 = f32x4.mul(b2, scale);
-      a3 = f32x4.mul(a3, scale);
-      b3 = f32x4.mul(b3, scale);
       v128.store(out, a0);
       v128.store(out, b0, 16);
       v128.store(out, a1, 128);
@@ -209,11 +187,9 @@ export function distance_forward(
       v128.store(out, b2, 272);
       v128.store(out, a3, 384);
       v128.store(out, b3, 400);
-      if (!gauss) {
-        a0 = f32x4.pmax(f32x4.pmax(a0, b0), f32x4.pmax(a1, b1));
-        a2 = f32x4.pmax(f32x4.pmax(a2, b2), f32x4.pmax(a3, b3));
-        largest = f32x4.pmax(largest, f32x4.pmax(a0, a2));
-      }
+      a0 = f32x4.pmax(f32x4.pmax(a0, b0), f32x4.pmax(a1, b1));
+      a2 = f32x4.pmax(f32x4.pmax(a2, b2), f32x4.pmax(a3, b3));
+      largest = f32x4.pmax(largest, f32x4.pmax(a0, a2));
       out += 512;
     } while (out != outEnd);
     q += bytes << 1;

@@ -76,9 +76,9 @@ export function degree_backward(rows: i32, a: f64, bias: usize, sums: usize, kee
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function slopes(rows: i32, onSphere: bool, gaussian: bool): void {
+/** c in place of dS, and the two sums. */
+export function slope_backward(rows: i32): void {
+  const onSphere = sphere, gaussian = gauss;
   const one = f32x4.splat(1), zero = f32x4.splat(0);
   const scale = f32x4.splat(<f32>(gaussian ? -2 * zs * zs : -exponent * zs * (onSphere ? 1 : zs)));
   const end = <usize>rows << 7;
@@ -117,13 +117,4 @@ function slopes(rows: i32, onSphere: bool, gaussian: bool): void {
 function total(x: v128): f64 {
   return <f64>f32x4.extract_lane(x, 0) + <f64>f32x4.extract_lane(x, 1) +
     <f64>f32x4.extract_lane(x, 2) + <f64>f32x4.extract_lane(x, 3);
-}
-
-/** c in place of dS, and the two sums. */
-export function slope_backward(rows: i32): void {
-  if (sphere) {
-    if (gauss) slopes(rows, true, true);
-    else slopes(rows, true, false);
-  } else if (gauss) slopes(rows, false, true);
-  else slopes(rows, false, false);
 }

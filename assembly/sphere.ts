@@ -12,28 +12,27 @@ import { angle } from "./math/asin";
 import { madd } from "./math/madd";
 
 /** Square of |x -+ k| of 8 lanes and 4 keys. */
-// @ts-ignore: decorator
-@inline
 function chords(query: usize, key: usize, end: usize, out: usize, plus: bool): v128 {
   let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
   let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
+  const turn = i32x4.splat(plus ? 0x80000000 : 0);
   do {
     const x = v128.load(query);
     const y = v128.load(query, 16);
-    const k0 = v128.load32_splat(key);
-    const s0 = plus ? f32x4.add(x, k0) : f32x4.sub(x, k0), t0 = plus ? f32x4.add(y, k0) : f32x4.sub(y, k0);
+    const k0 = v128.xor(turn, v128.load32_splat(key));
+    const s0 = f32x4.sub(x, k0), t0 = f32x4.sub(y, k0);
     a0 = madd(s0, s0, a0);
     b0 = madd(t0, t0, b0);
-    const k1 = v128.load32_splat(key, 4);
-    const s1 = plus ? f32x4.add(x, k1) : f32x4.sub(x, k1), t1 = plus ? f32x4.add(y, k1) : f32x4.sub(y, k1);
+    const k1 = v128.xor(turn, v128.load32_splat(key, 4));
+    const s1 = f32x4.sub(x, k1), t1 = f32x4.sub(y, k1);
     a1 = madd(s1, s1, a1);
     b1 = madd(t1, t1, b1);
-    const k2 = v128.load32_splat(key, 8);
-    const s2 = plus ? f32x4.add(x, k2) : f32x4.sub(x, k2), t2 = plus ? f32x4.add(y, k2) : f32x4.sub(y, k2);
+    const k2 = v128.xor(turn, v128.load32_splat(key, 8));
+    const s2 = f32x4.sub(x, k2), t2 = f32x4.sub(y, k2);
     a2 = madd(s2, s2, a2);
     b2 = madd(t2, t2, b2);
-    const k3 = v128.load32_splat(key, 12);
-    const s3 = plus ? f32x4.add(x, k3) : f32x4.sub(x, k3), t3 = plus ? f32x4.add(y, k3) : f32x4.sub(y, k3);
+    const k3 = v128.xor(turn, v128.load32_splat(key, 12));
+    const s3 = f32x4.sub(x, k3), t3 = f32x4.sub(y, k3);
     a3 = madd(s3, s3, a3);
     b3 = madd(t3, t3, b3);
     query += 32;
@@ -49,8 +48,6 @@ function chords(query: usize, key: usize, end: usize, out: usize, plus: bool): v
 }
 
 /** Codes the squares, or replaces those of obtuse pairs beyond 3 by their exact sums. */
-// @ts-ignore: decorator
-@inline
 function store8(out: usize, offset: usize, a: v128, b: v128, plus: bool): void {
   out += offset;
   if (plus) {

@@ -10,7 +10,7 @@
 import { distance_forward, EXPANDED_FROM, ROW } from "./distance";
 import { asin_constants } from "./math/asin";
 import { exp_constants } from "./math/exp";
-import { log1p_constants } from "./math/log1p";
+import { log1p_constants, NEGATION, range_of } from "./math/log1p";
 import { build_keep, classify, FULL, PARTIAL, SKIP } from "./masks";
 import { MASKED, score_forward } from "./score";
 import { angle_forward, chord_forward } from "./sphere";
@@ -81,7 +81,7 @@ export function tile_forward(
   } else {
     const expanded = E >= EXPANDED_FROM && !masked;
     const kk = groupSquares + (<usize>row0 << 2);
-    largest = distance_forward(lanes, k, z, tileRowCount >> 2, E, zs, gauss, expanded, laneSquares, kk);
+    largest = distance_forward(lanes, k, z, tileRowCount >> 2, E, expanded, laneSquares, kk);
   }
   if (masked) {
     build_keep(lane0, row0, tileRowCount, laneIsQuery, keep);
@@ -89,7 +89,11 @@ export function tile_forward(
     if (bad) collect_poison(row0, rows, laneIsQuery, bias);
     largest = largest_kept(tileRowCount);
   }
-  score_forward(table, z, s, top, tileRowCount, gauss, largest);
+  // The angle comes scaled, and squared where the kernel wants it; the plane has a square at first.
+  const root = !sphere && !gauss;
+  const scale = <f32>(sphere ? 1 : gauss ? zs * zs : zs);
+  if (root) largest = f32x4.mul(f32x4.sqrt(largest), f32x4.splat(scale));
+  score_forward(table, z, s, top, tileRowCount, root, scale, gauss ? NEGATION : range_of(largest));
   if (masked || bias) adjust(bias ? bias + (<usize>row0 << 2) : 0, a, rows);
   return true;
 }
@@ -108,7 +112,7 @@ function clip(i0: i32, valid: i32): void {
   if (row0 >= g) row0 = max(row0, (p0 - window) & -4);
 }
 
-/** The largest z that the mask keeps: the choice of polynomial must not depend on what stands behind the mask. */
+/** The largest of `z` that the mask keeps: the choice of polynomial must not depend on what stands behind the mask. */
 function largest_kept(rows: i32): v128 {
   let largest = f32x4.splat(0);
   const end = <usize>rows * ROW;
@@ -118,9 +122,14 @@ function largest_kept(rows: i32): v128 {
   return largest;
 }
 
-/** keep = keep and z < tau, except where a bad row on either side makes the distance meaningless. */
+/**
+ * keep = keep and z < tau, from what stands in `z` before `score_forward`, except where a bad row on either side makes
+ * the distance meaningless.
+ */
 function apply_threshold(row0: i32, rows: i32, laneIsQuery: bool): void {
-  const limit = f32x4.splat(<f32>(gauss ? largestZ * largestZ : largestZ));
+  // In the plane `z` has d^2 still, on the sphere z, or its square.
+  const tau = sphere ? largestZ : largestZ / zs;
+  const limit = f32x4.splat(<f32>(sphere && !gauss ? tau : tau * tau));
   const bad = flags(!laneIsQuery);
   for (let r = 0; r < rows; r++) {
     if (bad && load<u8>(bad + row0 + r) & 1) continue;

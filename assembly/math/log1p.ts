@@ -10,9 +10,12 @@
  * saves an operation and a rounding. P and R are minimax fits of the relative error (0.13, 0.06 and 0.44 units of 2^-24
  * before rounding). Largest relative errors with rounding: 1.8, 2.0 and 3.2 units, over every float32 of the range by
  * scripts/accuracy/scan.mjs.
- * A caller whose tile has small z throughout takes the short polynomial, and the result does not depend on that by more
- * than those errors.
+ * A tile that has small z throughout takes a short polynomial, and the result does not depend on that by more than
+ * those errors.
+ * Four vectors go in step: a polynomial is a chain of operations that wait for each other, and the window in which a
+ * core reorders holds too few of them for chains one after the other.
  */
+import { ROW } from "../distance";
 import { constant, constant_bits } from "../table";
 import { madd } from "./madd";
 
@@ -20,12 +23,19 @@ export const LOG1P: usize = 8;
 const SMALL = LOG1P;
 const MEDIUM = LOG1P + 5;
 const GENERAL = LOG1P + 12;
+const MINUS = GENERAL + 14;
 
 /** Largest z of the two short polynomials. */
 export const SMALL_Z: f32 = 0.125;
 export const MEDIUM_Z: f32 = 0.35;
 
-/** Coefficients of factor * log(1 + z). */
+/** What to make of z: factor log(1 + z) up to SMALL_Z, up to MEDIUM_Z, anywhere; -z. */
+export const SMALL_RANGE: i32 = 0;
+export const MEDIUM_RANGE: i32 = 1;
+export const ANY_RANGE: i32 = 2;
+export const NEGATION: i32 = 3;
+
+/** Coefficients of factor * log(1 + z), lowest degree first. */
 export function log1p_constants(table: usize, factor: f64): void {
   const ln2 = factor * 0.6931471805599453;
   constant(table, SMALL, factor * 0.9999999924726473);
@@ -52,8 +62,9 @@ export function log1p_constants(table: usize, factor: f64): void {
   constant(table, GENERAL + 9, 1);
   constant_bits(table, GENERAL + 10, 0x3f3504f3); // sqrt(1/2)
   constant_bits(table, GENERAL + 11, 0x7f800000);
-  constant(table, GENERAL + 12, 1e37); // keeps 2^-e a normal number
+  constant(table, GENERAL + 12, 1e37); // keeps 2^-e a normal number, and -z above the score of a masked pair
   constant(table, GENERAL + 13, ln2);
+  constant(table, MINUS, -1);
 }
 
 // @ts-ignore: decorator
@@ -62,47 +73,76 @@ function at(table: usize, index: usize): v128 {
   return v128.load(table + index * 16);
 }
 
-/** factor log(1 + z), 0 <= z <= 1/8. */
-// @ts-ignore: decorator
-@inline
-export function log1p_small(t: usize, z: v128): v128 {
-  let p = madd(z, at(t, SMALL + 4), at(t, SMALL + 3));
-  p = madd(p, z, at(t, SMALL + 2));
-  p = madd(p, z, at(t, SMALL + 1));
-  p = madd(p, z, at(t, SMALL));
-  return f32x4.mul(p, z);
+/** The shortest polynomial for z up to `largest`. */
+export function range_of(largest: v128): i32 {
+  if (!v128.any_true(f32x4.gt(largest, f32x4.splat(SMALL_Z)))) return SMALL_RANGE;
+  return v128.any_true(f32x4.gt(largest, f32x4.splat(MEDIUM_Z))) ? ANY_RANGE : MEDIUM_RANGE;
 }
 
-/** factor log(1 + z), 0 <= z <= 0.35. */
-// @ts-ignore: decorator
-@inline
-export function log1p_medium(t: usize, z: v128): v128 {
-  let p = madd(z, at(t, MEDIUM + 6), at(t, MEDIUM + 5));
-  p = madd(p, z, at(t, MEDIUM + 4));
-  p = madd(p, z, at(t, MEDIUM + 3));
-  p = madd(p, z, at(t, MEDIUM + 2));
-  p = madd(p, z, at(t, MEDIUM + 1));
-  p = madd(p, z, at(t, MEDIUM));
-  return f32x4.mul(p, z);
+/** Table addresses of the lowest and the highest coefficient. */
+export function lowest_of(t: usize, range: i32): usize {
+  const first = range == SMALL_RANGE ? SMALL : range == MEDIUM_RANGE ? MEDIUM : range == ANY_RANGE ? GENERAL : MINUS;
+  return t + first * 16;
 }
 
-/** factor log(1 + z), z >= 0. */
+export function highest_of(t: usize, range: i32): usize {
+  const degree = range == SMALL_RANGE ? 4 : range == MEDIUM_RANGE ? 6 : range == ANY_RANGE ? 8 : 0;
+  return lowest_of(t, range) + degree * 16;
+}
+
+/**
+ * factor log(1 + z), or -z, of four vectors, to four rows of a tile at `s`; returns their largest.
+ * `lowest` and `highest` belong to `range`.
+ */
 // @ts-ignore: decorator
 @inline
-export function log1p_general(t: usize, x: v128): v128 {
-  const one = at(t, GENERAL + 9);
-  const z = f32x4.pmin(at(t, GENERAL + 12), x);
-  const exponent = v128.and(i32x4.sub(f32x4.add(z, one), at(t, GENERAL + 10)), at(t, GENERAL + 11));
-  const scale = i32x4.sub(one, exponent);
-  const f = madd(z, scale, f32x4.sub(scale, one));
-  let p = madd(f, at(t, GENERAL + 8), at(t, GENERAL + 7));
-  p = madd(p, f, at(t, GENERAL + 6));
-  p = madd(p, f, at(t, GENERAL + 5));
-  p = madd(p, f, at(t, GENERAL + 4));
-  p = madd(p, f, at(t, GENERAL + 3));
-  p = madd(p, f, at(t, GENERAL + 2));
-  p = madd(p, f, at(t, GENERAL + 1));
-  p = madd(p, f, at(t, GENERAL));
-  const e = f32x4.convert_i32x4_s(i32x4.shr_s(exponent, 23));
-  return madd(e, at(t, GENERAL + 13), f32x4.mul(p, f));
+export function log1p_rows(
+  t: usize, range: i32, lowest: usize, highest: usize, z0: v128, z1: v128, z2: v128, z3: v128, s: usize,
+): v128 {
+  if (range >= ANY_RANGE) {
+    const limit = at(t, GENERAL + 12);
+    z0 = f32x4.pmin(limit, z0);
+    z1 = f32x4.pmin(limit, z1);
+    z2 = f32x4.pmin(limit, z2);
+    z3 = f32x4.pmin(limit, z3);
+  }
+  if (range == ANY_RANGE) {
+    const one = at(t, GENERAL + 9), half = at(t, GENERAL + 10), bits = at(t, GENERAL + 11), ln2 = at(t, GENERAL + 13);
+    const e0 = v128.and(i32x4.sub(f32x4.add(z0, one), half), bits), c0 = i32x4.sub(one, e0);
+    const e1 = v128.and(i32x4.sub(f32x4.add(z1, one), half), bits), c1 = i32x4.sub(one, e1);
+    const e2 = v128.and(i32x4.sub(f32x4.add(z2, one), half), bits), c2 = i32x4.sub(one, e2);
+    const e3 = v128.and(i32x4.sub(f32x4.add(z3, one), half), bits), c3 = i32x4.sub(one, e3);
+    z0 = madd(z0, c0, f32x4.sub(c0, one));
+    z1 = madd(z1, c1, f32x4.sub(c1, one));
+    z2 = madd(z2, c2, f32x4.sub(c2, one));
+    z3 = madd(z3, c3, f32x4.sub(c3, one));
+    v128.store(s, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(e0, 23)), ln2));
+    v128.store(s, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(e1, 23)), ln2), ROW);
+    v128.store(s, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(e2, 23)), ln2), 2 * ROW);
+    v128.store(s, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(e3, 23)), ln2), 3 * ROW);
+  }
+  let p0 = v128.load(highest), p1 = p0, p2 = p0, p3 = p0;
+  for (let c = highest; c != lowest; ) {
+    c -= 16;
+    const next = v128.load(c);
+    p0 = madd(p0, z0, next);
+    p1 = madd(p1, z1, next);
+    p2 = madd(p2, z2, next);
+    p3 = madd(p3, z3, next);
+  }
+  p0 = f32x4.mul(p0, z0);
+  p1 = f32x4.mul(p1, z1);
+  p2 = f32x4.mul(p2, z2);
+  p3 = f32x4.mul(p3, z3);
+  if (range == ANY_RANGE) {
+    p0 = f32x4.add(v128.load(s), p0);
+    p1 = f32x4.add(v128.load(s, ROW), p1);
+    p2 = f32x4.add(v128.load(s, 2 * ROW), p2);
+    p3 = f32x4.add(v128.load(s, 3 * ROW), p3);
+  }
+  v128.store(s, p0);
+  v128.store(s, p1, ROW);
+  v128.store(s, p2, 2 * ROW);
+  v128.store(s, p3, 3 * ROW);
+  return f32x4.pmax(f32x4.pmax(p0, p1), f32x4.pmax(p2, p3));
 }
