@@ -1,6 +1,6 @@
 /**
- * Compiles assembly/ twice, plain and relaxed SIMD, into build/wasm/*.wasm, and writes each as a module of deflated base64
- * text into src/generated/. Does nothing when neither sources nor compiler have changed, which a hash in the generated
+ * Compiles assembly/ into build/wasm/*.wasm, attention with plain and with relaxed SIMD and the layers of the models, and
+ * writes each as a module of deflated base64 text into src/generated/. Does nothing when neither sources nor compiler have changed, which a hash in the generated
  * file tells. Run by itself it does that; `buildWasm(directory)` also copies the plain .wasm file there.
  */
 
@@ -22,8 +22,9 @@ const { deflateAsync } = zopfli;
 
 /** The builds by target of asconfig.json. */
 const targets = [
-  { target: "plain", file: "attention.wasm", module: "attention-wasm.ts" },
-  { target: "relaxed", file: "attention.relaxed.wasm", module: "attention-relaxed-wasm.ts" },
+  { target: "plain", entry: "attention", file: "attention.wasm", module: "attention-wasm.ts" },
+  { target: "relaxed", entry: "attention", file: "attention.relaxed.wasm", module: "attention-relaxed-wasm.ts" },
+  { target: "layers", entry: "layers", file: "layers.wasm", module: "layers-wasm.ts" },
 ];
 
 /** Compiles what has changed; copies the modules to `directory` when one is given. */
@@ -38,7 +39,7 @@ export async function buildWasm(directory) {
   await copyFile(join(root, "build/wasm", targets[0].file), join(directory, targets[0].file));
 }
 
-async function buildTarget({ target, file, module }, hash) {
+async function buildTarget({ target, entry, file, module }, hash) {
   const binary = join(root, "build/wasm", file);
   const text = join(root, "src/generated", module);
   const upToDate = await Promise.all([readFile(text, "utf8"), readFile(binary)])
@@ -46,11 +47,10 @@ async function buildTarget({ target, file, module }, hash) {
     .catch(() => false);
   if (upToDate) return;
   const compiler = join(require.resolve("assemblyscript/package.json"), "../bin/asc.js");
-  await run(process.execPath, [compiler, "--config", "asconfig.json", "--target", target], { cwd: root }).catch(
-    (error) => {
-      throw new Error(`asc --target ${target}:\n${error.stdout}${error.stderr}`);
-    },
-  );
+  const args = [compiler, `assembly/${entry}.ts`, "--config", "asconfig.json", "--target", target];
+  await run(process.execPath, args, { cwd: root }).catch((error) => {
+    throw new Error(`asc --target ${target}:\n${error.stdout}${error.stderr}`);
+  });
   const bytes = await readFile(binary);
   // Zopfli finds a stream 4 % shorter than zlib's best; it is checked, because nothing else would notice.
   const deflated = Buffer.from(await deflateAsync(bytes, { numiterations: 30 }));
@@ -60,7 +60,7 @@ async function buildTarget({ target, file, module }, hash) {
     text,
     `// Made by scripts/build-wasm.mjs from assembly/; sources ${hash}.\n` +
       `/** The ${target} build: ${bytes.length} bytes, deflated (raw), in base64. */\n` +
-      `export const attentionWasm: string =\n  "${packed}";\n`,
+      `export const ${entry}Wasm: string =\n  "${packed}";\n`,
   );
 }
 
