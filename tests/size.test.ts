@@ -50,7 +50,7 @@ test.each([
   expect(bytes).toBeLessThanOrEqual(budget);
 });
 
-test.each(["attention.wasm", "attention.relaxed.wasm"])("%s is at most 32 kB", (file) => {
+test.each(["attention.wasm", "attention.relaxed.wasm", "layers.wasm"])("%s is at most 32 kB", (file) => {
   expect(statSync(new URL(`../build/wasm/${file}`, import.meta.url)).size).toBeLessThanOrEqual(32_000);
 });
 
