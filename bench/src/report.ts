@@ -2,22 +2,12 @@
 
 import pc from "picocolors";
 import type { Random } from "../../reference/random.js";
+import { three, withInterval } from "../../src/bench/format.js";
 import { sizeName } from "../../src/bench/problem.js";
-import { type Estimate, median, medianEstimate, ratios } from "../../src/bench/statistics.js";
+import { median, medianEstimate, ratios } from "../../src/bench/statistics.js";
 import { renderTable } from "../../src/cli/table.js";
 import { type Bar, findRow, operations, sharesOf } from "./bars.js";
 import type { Group, Row } from "./suite.js";
-
-/** Three digits, without an exponent. */
-function three(x: number): string {
-  if (Number.isNaN(x)) return "NaN";
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(x) || 1)));
-  return x.toFixed(Math.min(digits, 5));
-}
-
-function withInterval({ value, low, high }: Estimate): string {
-  return `${three(value)} (${three(low)}-${three(high)})`;
-}
 
 function taskName({ direction, mask }: Row): string {
   return mask === "full" ? direction : `${direction}, ${mask}`;

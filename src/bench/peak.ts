@@ -8,12 +8,12 @@ import { median } from "./statistics.js";
 /** Rounds of the race. */
 const rounds = 9;
 
-/** The fastest plain loop and the fastest relaxed one, where there are any, after a race of all; 10⁹ operations a second. */
+/** The fastest plain loop and the fastest relaxed one, as far as there are any, after a race; 10⁹ operations a second. */
 export async function choosePeakLoops(
   random: Random,
   say: (message: string) => void,
+  loops: readonly PeakLoop[] = peakLoops(),
 ): Promise<{ chosen: PeakLoop[]; figures: Record<string, number> }> {
-  const loops = peakLoops();
   const entries = loops.map(({ name, run }) => ({ id: name, run, milliseconds: 0, rounds }));
   const samples = await sampleInterleaved(entries, rounds, random, (done) => say(`peak, round ${done}`));
   const speed = ({ name, operations }: PeakLoop) => operations / median(samples.get(name) ?? []) / 1e6;

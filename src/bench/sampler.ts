@@ -21,6 +21,8 @@ export interface Entry {
   readonly milliseconds: number;
   /** Takes part in this many rounds at most. */
   readonly rounds: number;
+  /** Told the milliseconds of every call that is part of a sample. */
+  readonly onCall?: (milliseconds: number) => void;
 }
 
 /** A turn lasts about this long, or one run. */
@@ -42,7 +44,7 @@ export async function sampleInterleaved(
     const taking = entries.filter((entry) => takesPart(round, rounds, entry.rounds));
     const bench = new Bench({ iterations: 1, time: 0, warmup: false, retainSamples: true, throws: true });
     for (const entry of shuffled(taking, random)) {
-      const turn = () => runTurn(entry, repeats.get(entry.id) ?? 1);
+      const turn = () => runTurn(entry, repeats.get(entry.id) ?? 1, true);
       bench.add(entry.id, turn, { async: true, beforeEach: collectGarbage });
     }
     await bench.run();
@@ -64,13 +66,14 @@ function takesPart(round: number, rounds: number, most: number): boolean {
   return Math.floor(((round + 1) * most) / rounds) > Math.floor((round * most) / rounds);
 }
 
-async function runTurn(entry: Entry, repeats: number): Promise<{ overriddenDuration: number }> {
+async function runTurn(entry: Entry, repeats: number, counts = false): Promise<{ overriddenDuration: number }> {
   const times: number[] = [];
   for (let i = 0; i < repeats; i++) {
     const start = performance.now();
     await entry.run();
     times.push(performance.now() - start);
   }
+  if (counts) for (const time of times) entry.onCall?.(time);
   return { overriddenDuration: median(times) };
 }
 

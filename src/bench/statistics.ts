@@ -42,6 +42,17 @@ export function medianEstimate(samples: readonly number[], random: Random): Esti
   return interval(median(samples), () => resampledMedian(samples, random));
 }
 
+/** The ratio of the medians of two sets of samples that were not taken together, each resampled by itself. */
+export function ratioEstimate(a: readonly number[], b: readonly number[], random: Random): Estimate {
+  return interval(median(a) / median(b), () => resampledMedian(a, random) / resampledMedian(b, random));
+}
+
+/** The least sample that at least this share of the samples does not exceed; NaN when there are none. */
+export function quantile(samples: readonly number[], share: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
 /** The geometric mean of the medians of several sets of samples, each resampled by itself. */
 export function geometricEstimate(sets: readonly (readonly number[])[], random: Random): Estimate {
   return interval(geometricMean(sets.map(median)), () =>

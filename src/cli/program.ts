@@ -6,6 +6,7 @@
 import { Command, CommanderError } from "commander";
 import manifest from "../../package.json" with { type: "json" };
 import { addAttend } from "./commands/attend.js";
+import { addBench } from "./commands/bench.js";
 import { addReport } from "./commands/report.js";
 import { addVerify } from "./commands/verify.js";
 import { exitCodes, explain } from "./errors.js";
@@ -14,7 +15,7 @@ import type { Io } from "./io.js";
 /** Adds a subcommand; what it gives back from `finish` becomes the exit code. */
 export type AddCommand = (program: Command, io: Io, finish: (code: number) => void) => void;
 
-const commands: readonly AddCommand[] = [addAttend, addReport, addVerify];
+const commands: readonly AddCommand[] = [addAttend, addBench, addReport, addVerify];
 
 /**
  * Runs one command line.

@@ -16,6 +16,15 @@ export function numberIn(domain: string, accepts: (value: number) => boolean): (
   };
 }
 
+/** What `read` makes of a word; undefined is a mistake. */
+export function valueIn<T>(domain: string, read: (word: string) => T | undefined): (word: string) => T {
+  return (word) => {
+    const value = read(word);
+    if (value === undefined) throw new InvalidArgumentError(`Expected ${domain}.`);
+    return value;
+  };
+}
+
 /** A whole number in [minimum, maximum]. */
 export function integerIn(minimum: number, maximum: number): (word: string) => number {
   return numberIn(
@@ -43,8 +52,19 @@ export function oneOf<T extends string>(names: readonly T[]): (word: string) => 
 
 /** One or more of the names: repeat the option, or separate with commas. */
 export function listOf<T extends string>(names: readonly T[]): (word: string, before?: readonly T[]) => readonly T[] {
-  const single = oneOf(names);
+  return manyOf(oneOf(names));
+}
+
+/** One or more values: repeat the option, or separate with commas. Equal ones count once. */
+export function manyOf<T extends string | number>(
+  single: (word: string) => T,
+): (word: string, before?: readonly T[]) => readonly T[] {
   return (word, before) => [...new Set([...(before ?? []), ...word.split(",").map((part) => single(part.trim()))])];
+}
+
+/** For `JSON.parse` of what was written with `plainNumbers`. */
+export function readNumbers(_key: string, value: unknown): unknown {
+  return value === "Infinity" || value === "-Infinity" || value === "NaN" ? Number(value) : value;
 }
 
 /** For `JSON.stringify`: it has no infinities and no NaN; they become the strings that `Number` reads back. */
