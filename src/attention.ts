@@ -4,8 +4,8 @@
  * calls wait for each other, put results where the caller wants them, and refuse to work after `dispose`.
  */
 
-import { record } from "../reference/check.js";
-import type { Backend, LosableBackend, Tensors } from "./backends/backend.js";
+import { oneOf, record } from "../reference/check.js";
+import type { Backend, Kept, LosableBackend, Tensors } from "./backends/backend.js";
 import { FractionalAttentionError } from "./errors.js";
 import { makePlan, type Plan, sizesOf, type TensorLengths, tensorLengths } from "./plan.js";
 import type {
@@ -16,18 +16,30 @@ import type {
   DeviceName,
   Floats,
   ForwardResult,
+  GpuAttentionOptions,
+  GpuDescription,
+  GpuTensor,
   OutputArrays,
   RejectedDevice,
+  Tensor,
   WeightsInputs,
 } from "./types.js";
-import { checkOptions, checkOut, checkShape, checkTensor } from "./validate.js";
+import { checkOptions, checkOut, checkShape, checkTensor, type Extent, extentOf } from "./validate.js";
 
-/** A call whose arguments are checked: the plan, the arrays that the backend may keep, and where results go. */
+/** Options of either kind. */
+type AnyOptions = AttentionOptions | GpuAttentionOptions;
+
+/** What each call produces. */
+const forwardResults = ["output", "logSumExp"];
+const backwardResults = ["dq", "dk", "dv", "dAlpha", "dKappa"];
+const weightsResults = ["weights"];
+
+/** A call whose arguments are checked: the plan, the tensors, and the places on the GPU where results stay, if they do. */
 interface Call {
   readonly plan: Plan;
-  readonly lengths: TensorLengths;
-  readonly tensors: Tensors;
+  readonly tensors: Tensors<Tensor>;
   readonly signal: AbortSignal | undefined;
+  readonly kept: Kept | undefined;
 }
 
 /** Attention on one device. Made by `createAttention`. */
@@ -36,12 +48,12 @@ export class Attention<R extends Floats = Floats> {
   readonly device: DeviceName;
   /** Devices that were tried before this one, and why they were not taken. */
   readonly rejected: readonly RejectedDevice[];
-  readonly #backend: Backend;
+  readonly #backend: Backend<Tensor>;
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
   /** @internal */
-  constructor(backend: Backend, rejected: readonly RejectedDevice[] = []) {
+  constructor(backend: Backend<Tensor>, rejected: readonly RejectedDevice[] = []) {
     this.#backend = backend;
     this.device = backend.device;
     this.rejected = rejected;
@@ -52,20 +64,27 @@ export class Attention<R extends Floats = Floats> {
     return this.#disposed ? 0 : (this.#backend.memoryBytes ?? 0);
   }
 
+  /** The GPU of a webgpu device, a new one after `recreate`; undefined on other devices. */
+  get gpu(): GpuDescription | undefined {
+    return this.#backend.gpu;
+  }
+
   /**
    * Fractional neural attention: O = A V with A the row-normalised kernel of distances (arXiv:2511.10208).
    *
-   * @param inputs q [B, H, N, D], k [B, K, M, D], v [B, K, M, V] and the sizes; read before the promise is returned
+   * @param inputs q [B, H, N, D], k [B, K, M, D], v [B, K, M, V] and the sizes. Arrays are read before the promise is
+   *   returned. On the webgpu device each may be a `GpuTensor`, whose buffer is to be left alone until the promise settles.
    * @param options order, geometry, scale, masks; the paper's defaults
-   * @returns output [B, H, N, V] and logSumExp [B, H, N], fresh or in `options.out`
+   * @returns output [B, H, N, V] and logSumExp [B, H, N], fresh or in `options.out`; on the GPU with `output: "gpu"`
    * @throws InvalidArgumentError (as a rejection) naming the argument, its domain and the value
    */
-  async forward(inputs: AttentionInputs, options: AttentionOptions = {}): Promise<ForwardResult<R>> {
-    const call = this.#check(inputs, options);
-    this.#checkOut(options, call, ["output", "logSumExp"], [inputs.q, inputs.k, inputs.v]);
+  forward(inputs: AttentionInputs<Tensor>, options: GpuAttentionOptions): Promise<ForwardResult<GpuTensor>>;
+  forward(inputs: AttentionInputs<Tensor>, options?: AttentionOptions): Promise<ForwardResult<R>>;
+  async forward(inputs: AttentionInputs<Tensor>, options: AnyOptions = {}): Promise<ForwardResult<R | GpuTensor>> {
+    const call = this.#check(inputs, options, forwardResults);
     const tensors = copyTensors(call.tensors);
-    const result = await this.#enqueue(() => this.#backend.forward(call.plan, tensors, call.signal), call.signal);
-    return deliver(result, options.out) as ForwardResult<R>;
+    const run = () => this.#backend.forward(call.plan, tensors, call.signal, call.kept);
+    return deliver(await this.#enqueue(run, call.signal), options) as ForwardResult<R>;
   }
 
   /**
@@ -73,22 +92,31 @@ export class Attention<R extends Floats = Floats> {
    *
    * @param inputs as in `forward`
    * @param options as in `forward`
-   * @param saved output and dOutput [B, H, N, V], logSumExp [B, H, N]
-   * @returns dq, dk, dv in the shapes of q, k, v; dAlpha and dKappa [H]
+   * @param saved output and dOutput [B, H, N, V], logSumExp [B, H, N], each in either place as the inputs
+   * @returns dq, dk, dv in the shapes of q, k, v; dAlpha and dKappa [H]; on the GPU with `output: "gpu"`
    * @throws InvalidArgumentError (as a rejection) naming the argument, its domain and the value
    */
-  async backward(
-    inputs: AttentionInputs,
+  backward(
+    inputs: AttentionInputs<Tensor>,
+    options: GpuAttentionOptions,
+    saved: BackwardInputs<Tensor>,
+  ): Promise<BackwardResult<GpuTensor>>;
+  backward(
+    inputs: AttentionInputs<Tensor>,
     options: AttentionOptions,
-    saved: BackwardInputs,
-  ): Promise<BackwardResult<R>> {
-    const call = this.#check(inputs, options);
-    this.#checkSaved(saved, call, inputs, options);
+    saved: BackwardInputs<Tensor>,
+  ): Promise<BackwardResult<R>>;
+  async backward(
+    inputs: AttentionInputs<Tensor>,
+    options: AnyOptions,
+    saved: BackwardInputs<Tensor>,
+  ): Promise<BackwardResult<R | GpuTensor>> {
+    const call = this.#check(inputs, options, backwardResults, saved);
     const tensors = copyTensors(call.tensors);
     const { output, logSumExp, dOutput } = saved;
-    const kept = { output: output.slice(), logSumExp: logSumExp.slice(), dOutput: dOutput.slice() };
-    const run = () => this.#backend.backward(call.plan, tensors, kept, call.signal);
-    return deliver(await this.#enqueue(run, call.signal), options.out) as BackwardResult<R>;
+    const copies = copyTensors({ output, logSumExp, dOutput });
+    const run = () => this.#backend.backward(call.plan, tensors, copies, call.signal, call.kept);
+    return deliver(await this.#enqueue(run, call.signal), options) as BackwardResult<R>;
   }
 
   /**
@@ -97,40 +125,38 @@ export class Attention<R extends Floats = Floats> {
    *
    * @param inputs as in `forward`; v is not needed
    * @param options as in `forward`
-   * @returns [B, H, N, M], fresh or `options.out.weights`
+   * @returns [B, H, N, M], fresh or `options.out.weights`; on the GPU with `output: "gpu"`
    * @throws InvalidArgumentError (as a rejection) naming the argument, its domain and the value
    */
-  async weights(inputs: WeightsInputs, options: AttentionOptions = {}): Promise<R> {
-    const call = this.#check(inputs, options, false);
-    this.#checkOut(options, call, ["weights"], [inputs.q, inputs.k, inputs.v]);
+  weights(inputs: WeightsInputs<Tensor>, options: GpuAttentionOptions): Promise<GpuTensor>;
+  weights(inputs: WeightsInputs<Tensor>, options?: AttentionOptions): Promise<R>;
+  async weights(inputs: WeightsInputs<Tensor>, options: AnyOptions = {}): Promise<R | GpuTensor> {
+    const call = this.#check(inputs, options, weightsResults);
     const tensors = copyTensors(call.tensors);
-    const run = () => this.#backend.weights(call.plan, tensors, call.signal);
+    const run = () => this.#backend.weights(call.plan, tensors, call.signal, call.kept);
     const weights = await this.#enqueue(run, call.signal);
-    return deliver({ weights }, options.out).weights as R;
+    return deliver({ weights }, options).weights as R;
   }
 
   /** `forward` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
   forwardSync(inputs: AttentionInputs, options: AttentionOptions = {}): ForwardResult<R> {
     const run = this.#sync("forwardSync");
-    const call = this.#check(inputs, options);
-    this.#checkOut(options, call, ["output", "logSumExp"], [inputs.q, inputs.k, inputs.v]);
-    return deliver(run(call.plan, call.tensors), options.out) as ForwardResult<R>;
+    const call = this.#check(inputs, options, forwardResults);
+    return deliver(run(call.plan, call.tensors as Tensors), options) as ForwardResult<R>;
   }
 
   /** `backward` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
   backwardSync(inputs: AttentionInputs, options: AttentionOptions, saved: BackwardInputs): BackwardResult<R> {
     const run = this.#sync("backwardSync");
-    const call = this.#check(inputs, options);
-    this.#checkSaved(saved, call, inputs, options);
-    return deliver(run(call.plan, call.tensors, saved), options.out) as BackwardResult<R>;
+    const call = this.#check(inputs, options, backwardResults, saved);
+    return deliver(run(call.plan, call.tensors as Tensors, saved), options) as BackwardResult<R>;
   }
 
   /** `weights` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
   weightsSync(inputs: WeightsInputs, options: AttentionOptions = {}): R {
     const run = this.#sync("weightsSync");
-    const call = this.#check(inputs, options, false);
-    this.#checkOut(options, call, ["weights"], [inputs.q, inputs.k, inputs.v]);
-    return deliver({ weights: run(call.plan, call.tensors) }, options.out).weights as R;
+    const call = this.#check(inputs, options, weightsResults);
+    return deliver({ weights: run(call.plan, call.tensors as Tensors) }, options).weights as R;
   }
 
   /**
@@ -146,12 +172,11 @@ export class Attention<R extends Floats = Floats> {
     if (!("recreate" in backend)) {
       throw new FractionalAttentionError(`recreate: ${this.device} is not a device that can be lost`);
     }
-    await this.#enqueue(() => (backend as LosableBackend).recreate(gpu), undefined);
+    await this.#enqueue(() => (backend as LosableBackend<Tensor>).recreate(gpu));
   }
 
   /** Frees the device. Calls that are waiting or come later are refused. May be called any number of times. */
   dispose(): void {
-    if (this.#disposed) return;
     this.#disposed = true;
     this.#backend.dispose();
   }
@@ -175,38 +200,48 @@ export class Attention<R extends Floats = Floats> {
     return method.bind(this.#backend) as NonNullable<Backend[Name]>;
   }
 
-  /** Checks shape, options and tensors, in this order, and resolves the plan; it allocates nothing before. */
-  #check(inputs: WeightsInputs, options: AttentionOptions, withValues = true): Call {
+  /** Checks shape, options, tensors and places for results, in this order, and resolves the plan; it allocates nothing before. */
+  #check(
+    inputs: WeightsInputs<Tensor>,
+    options: AnyOptions,
+    results: readonly string[],
+    saved?: BackwardInputs<Tensor>,
+  ): Call {
     this.#refuseDisposed();
     checkShape(inputs);
-    checkOptions(options, inputs);
-    const lengths = tensorLengths(sizesOf(inputs, options));
-    const { arrays } = this.#backend;
-    checkTensor("q", inputs.q, lengths.q, arrays, "[batch, heads, queries, headDim]");
-    checkTensor("k", inputs.k, lengths.k, arrays, "[batch, keyHeads, keys, headDim]");
-    const { v } = inputs;
-    if (withValues || v !== undefined) checkTensor("v", v, lengths.v, arrays, "[batch, keyHeads, keys, valueDim]");
-    const tensors = { q: inputs.q, k: inputs.k, v: v ?? new arrays[0](0) };
-    return { plan: makePlan(inputs, options), lengths, tensors, signal: options.signal };
-  }
-
-  #checkSaved(saved: BackwardInputs, call: Call, inputs: AttentionInputs, options: AttentionOptions): void {
-    record("saved", saved);
-    const { lengths } = call;
-    const { arrays } = this.#backend;
-    checkTensor("output", saved.output, lengths.output, arrays, "[batch, heads, queries, valueDim]");
-    checkTensor("logSumExp", saved.logSumExp, lengths.logSumExp, arrays, "[batch, heads, queries]");
-    checkTensor("dOutput", saved.dOutput, lengths.output, arrays, "[batch, heads, queries, valueDim]");
-    const read = [inputs.q, inputs.k, inputs.v, saved.output, saved.logSumExp, saved.dOutput];
-    this.#checkOut(options, call, ["dq", "dk", "dv", "dAlpha", "dKappa"], read);
-  }
-
-  #checkOut(options: AttentionOptions, call: Call, results: readonly string[], read: (Floats | undefined)[]): void {
-    checkOut(options.out, outLengths(call.lengths), results, this.#backend.arrays[0], read);
+    // Where results go is no matter of theirs.
+    const common = options as AttentionOptions;
+    checkOptions(common, inputs);
+    const { arrays, gpu, checkGpuTensor } = this.#backend;
+    const { output = "arrays", out, signal } = options;
+    oneOf("output", output, gpu ? ["arrays", "gpu"] : ["arrays"]);
+    const lengths = tensorLengths(sizesOf(inputs, common));
+    const read: Extent[] = [];
+    const check = (name: string, value: Tensor | undefined, length: number, layout: string) => {
+      if (!checkGpuTensor?.(name, value, length, "input")) checkTensor(name, value, length, arrays, layout);
+      read.push(extentOf(value as Tensor, length));
+    };
+    const { q, k, v } = inputs;
+    check("q", q, lengths.q, "[batch, heads, queries, headDim]");
+    check("k", k, lengths.k, "[batch, keyHeads, keys, headDim]");
+    if (results !== weightsResults || v !== undefined) check("v", v, lengths.v, "[batch, keyHeads, keys, valueDim]");
+    if (results === backwardResults) {
+      const { output, logSumExp, dOutput } = record("saved", saved) as BackwardInputs<Tensor>;
+      check("output", output, lengths.output, "[batch, heads, queries, valueDim]");
+      check("logSumExp", logSumExp, lengths.logSumExp, "[batch, heads, queries]");
+      check("dOutput", dOutput, lengths.output, "[batch, heads, queries, valueDim]");
+    }
+    const checkPlace = (name: string, value: unknown, length: number) =>
+      output === "gpu"
+        ? checkGpuTensor!(name, value, length, "result")
+        : checkTensor(name, value, length, [arrays[0]], "exactly");
+    checkOut(out, outLengths(lengths), results, checkPlace, read);
+    const kept = output === "gpu" ? { ...(out as Kept) } : undefined;
+    return { plan: makePlan(inputs, common), tensors: { q, k, v: v ?? new arrays[0](0) }, signal, kept };
   }
 
   /** Runs after the calls before it, however those end. */
-  #enqueue<Result>(run: () => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  #enqueue<Result>(run: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
     signal?.throwIfAborted();
     const result = this.#last.then(() => {
       this.#refuseDisposed();
@@ -232,19 +267,21 @@ function outLengths(lengths: TensorLengths): Record<keyof OutputArrays, number> 
   };
 }
 
-function copyTensors({ q, k, v }: Tensors): Tensors {
-  return { q: q.slice(), k: k.slice(), v: v.slice() };
+/** Arrays that the caller no longer reaches; a tensor on the GPU stays where it is. */
+function copyTensors<T extends object>(tensors: T): T {
+  return changeEach(tensors, (tensor: Tensor) => (ArrayBuffer.isView(tensor) ? tensor.slice() : { ...tensor }));
 }
 
 /** Copies each result into the caller's array of that name, if there is one, and returns what the caller will hold. */
-function deliver<Result extends object>(result: Result, out: AttentionOptions["out"]): Result {
-  if (out === undefined) return result;
-  const delivered: Record<string, Floats> = { ...result } as Record<string, Floats>;
-  for (const name of Object.keys(result)) {
-    const target = (out as Record<string, Floats | undefined>)[name];
-    if (target === undefined) continue;
-    target.set(delivered[name]);
-    delivered[name] = target;
-  }
-  return delivered as Result;
+function deliver<Result extends object>(result: Result, { out, output }: AnyOptions): Result {
+  if (output === "gpu") return result;
+  return changeEach(result, (found: Floats, name) => {
+    const place = (out as Partial<Record<string, Floats>> | undefined)?.[name];
+    place?.set(found);
+    return place ?? found;
+  });
+}
+
+function changeEach<T extends object, Value>(record: T, change: (value: Value, name: string) => Value): T {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value, name)])) as T;
 }

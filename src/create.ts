@@ -9,7 +9,7 @@ import { checkWasmOptions, type WasmOptions, wasmOptionNames } from "./backends/
 import type { WebgpuBackendOptions } from "./backends/webgpu/index.js";
 import { checkGpuOptions, type GpuOptions, gpuOptionNames } from "./backends/webgpu/options.js";
 import { BackendUnavailableError } from "./errors.js";
-import type { DeviceName, Floats, RejectedDevice } from "./types.js";
+import type { DeviceName, Floats, RejectedDevice, Tensor } from "./types.js";
 
 /** Options of `createAttention`. */
 export interface CreateAttentionOptions<D extends DeviceName | "auto" = DeviceName | "auto">
@@ -29,7 +29,7 @@ export type ResultArray<D extends DeviceName | "auto"> = D extends "reference"
 /** Devices in the order in which `"auto"` tries them. */
 const devices: readonly DeviceName[] = ["webgpu", "wasm", "reference"];
 
-async function openBackend(device: DeviceName, options: WasmOptions & WebgpuBackendOptions): Promise<Backend> {
+async function openBackend(device: DeviceName, options: WasmOptions & WebgpuBackendOptions): Promise<Backend<Tensor>> {
   const { gpu, hardwareOnly, ...wasm } = options;
   if (device === "reference") return createReferenceBackend();
   if (device === "wasm") return createWasmBackend(wasm);

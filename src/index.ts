@@ -23,9 +23,13 @@ export type {
   DeviceName,
   Floats,
   ForwardResult,
+  GpuAttentionOptions,
+  GpuDescription,
+  GpuTensor,
   OutputArrays,
   PerHead,
   RejectedDevice,
   ShapedMask,
+  Tensor,
   WeightsInputs,
 } from "./types.js";

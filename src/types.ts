@@ -11,6 +11,19 @@ export type DeviceName = "reference" | "wasm" | "webgpu";
 /** Arrays of float32, which every device takes, or of float64, which the reference device takes as well. */
 export type Floats = Float32Array | Float64Array;
 
+/**
+ * A tensor of float32 on the GPU of the webgpu device, row-major and contiguous from byte `offset` on. As an input its
+ * buffer has the usage STORAGE, as a place for results COPY_DST.
+ */
+export interface GpuTensor {
+  readonly buffer: GPUBuffer;
+  /** In bytes, a multiple of 4. Default 0. */
+  readonly offset?: number;
+}
+
+/** A tensor in memory or, for the webgpu device, on its GPU. */
+export type Tensor = Floats | GpuTensor;
+
 /** Sizes of one attention call. All tensors are row-major and contiguous. */
 export interface AttentionShape {
   /** B, at least 0. */
@@ -28,7 +41,7 @@ export interface AttentionShape {
 }
 
 /** Queries, keys and values with their sizes. K is `options.keyHeads`, H unless given. */
-export interface AttentionInputs<T extends Floats = Floats> extends AttentionShape {
+export interface AttentionInputs<T extends Tensor = Floats> extends AttentionShape {
   /** Queries, [B, H, N, D]. */
   q: T;
   /** Keys, [B, K, M, D]. */
@@ -38,10 +51,10 @@ export interface AttentionInputs<T extends Floats = Floats> extends AttentionSha
 }
 
 /** Inputs of `weights`, which has no use for values. */
-export type WeightsInputs<T extends Floats = Floats> = Omit<AttentionInputs<T>, "v"> & { v?: T };
+export type WeightsInputs<T extends Tensor = Floats> = Omit<AttentionInputs<T>, "v"> & { v?: T };
 
 /** What `forward` found and `backward` needs again. */
-export interface ForwardResult<T extends Floats = Floats> {
+export interface ForwardResult<T extends Tensor = Floats> {
   /** Attention output, [B, H, N, V]; rows with nothing to attend to are 0. */
   output: T;
   /** L_i = log sum_j exp(s_ij - a log N_C,j), [B, H, N]; -Infinity where there is nothing to attend to. */
@@ -49,13 +62,13 @@ export interface ForwardResult<T extends Floats = Floats> {
 }
 
 /** A forward result and the cotangent of its output. */
-export interface BackwardInputs<T extends Floats = Floats> extends ForwardResult<T> {
+export interface BackwardInputs<T extends Tensor = Floats> extends ForwardResult<T> {
   /** Gradient of the loss with respect to `output`, [B, H, N, V]. */
   dOutput: T;
 }
 
 /** Gradients with respect to the raw inputs, and to the order and length scale of each query head. */
-export interface BackwardResult<T extends Floats = Floats> {
+export interface BackwardResult<T extends Tensor = Floats> {
   /** [B, H, N, D] */
   dq: T;
   /** [B, K, M, D] */
@@ -68,8 +81,8 @@ export interface BackwardResult<T extends Floats = Floats> {
   dKappa: T;
 }
 
-/** Arrays of the caller's for results: exact lengths, overlapping neither the inputs nor each other. */
-export interface OutputArrays<T extends Floats = Floats> extends Partial<ForwardResult<T>>, Partial<BackwardResult<T>> {
+/** The caller's places for results: arrays of exact lengths, or tensors on the GPU; they overlap neither the inputs nor each other. */
+export interface OutputArrays<T extends Tensor = Floats> extends Partial<ForwardResult<T>>, Partial<BackwardResult<T>> {
   /** [B, H, N, M] */
   weights?: T;
 }
@@ -86,7 +99,7 @@ export interface ShapedMask {
 export type PerHead = number | Float32Array | Float64Array;
 
 /** Options of one attention call; all are optional and default to the paper's. Masks are OR-ed. */
-export interface AttentionOptions<T extends Floats = Floats> {
+export interface AttentionOptions<T extends Tensor = Floats> {
   /** Order of the Levy process, in (0, 2], one or one per head. Below 2 the kernel has a power-law tail; at 2 it is the Gaussian. Default 1.2. */
   alpha?: PerHead;
   /** Where distances are measured; `"sphere"` normalises q and k to unit length first. Default `"euclidean"`. */
@@ -123,10 +136,32 @@ export interface AttentionOptions<T extends Floats = Floats> {
   distanceThreshold?: number;
   /** Grouped-query attention: number of key/value heads, a divisor of `heads`. Default: `heads`. */
   keyHeads?: number;
-  /** Where results go. Default: fresh arrays. */
+  /** Where results go. Default: fresh arrays, or fresh buffers with `output: "gpu"`. */
   out?: OutputArrays<T>;
+  /** Whether results come as arrays or stay on the GPU: see `GpuAttentionOptions`. Default `"arrays"`. */
+  output?: "arrays";
   /** Stops a call that has not finished; its promise rejects with the signal's reason and nothing is written. */
   signal?: AbortSignal;
+}
+
+/** Options of a call of the webgpu device whose results stay on its GPU. */
+export interface GpuAttentionOptions extends Omit<AttentionOptions<GpuTensor>, "output"> {
+  /**
+   * Each result is a `GpuTensor` in a buffer of its own, of exactly its size, with the usages STORAGE, COPY_SRC and COPY_DST,
+   * or in the buffer that `out` has for it. Fresh buffers belong to the caller, who destroys them. The promise resolves when
+   * the work is in the queue of the device: what is submitted later sees the results.
+   */
+  output: "gpu";
+}
+
+/** The GPU of a webgpu device. */
+export interface GpuDescription {
+  /** The device: where input buffers are made, and where results stay. Ours to destroy unless it was given to us. */
+  readonly device: GPUDevice;
+  /** What its adapter says of itself. */
+  readonly adapter: string;
+  /** Whether a CPU does the work. */
+  readonly isSoftware: boolean;
 }
 
 /** A device that was asked for and cannot be used here. */

@@ -6,7 +6,7 @@
 import { flag, integer, nonNegative, notNaN, oneOf, positive, record } from "../reference/check.js";
 import { describe, InvalidArgumentError } from "./errors.js";
 import { maskShapes } from "./plan.js";
-import type { AttentionOptions, AttentionShape, Floats, PerHead } from "./types.js";
+import type { AttentionOptions, AttentionShape, Floats, GpuTensor, PerHead, Tensor } from "./types.js";
 
 type FloatsConstructor = Float32ArrayConstructor | Float64ArrayConstructor;
 
@@ -30,17 +30,15 @@ const optionNames = [
   "distanceThreshold",
   "keyHeads",
   "out",
+  "output",
   "signal",
 ] satisfies (keyof AttentionOptions)[];
 
 /** Sizes of the call. */
 export function checkShape(shape: AttentionShape): void {
   record("inputs", shape);
-  integer("batch", shape.batch, 0);
-  integer("heads", shape.heads, 1);
-  integer("queries", shape.queries, 0);
-  integer("keys", shape.keys, 0);
-  integer("headDim", shape.headDim, 1);
+  const least = { batch: 0, heads: 1, queries: 0, keys: 0, headDim: 1 };
+  for (const [name, minimum] of Object.entries(least)) integer(name, shape[name as keyof typeof least], minimum);
   if (shape.valueDim !== undefined) integer("valueDim", shape.valueDim, 1);
 }
 
@@ -58,14 +56,22 @@ export function checkTensor(
   }
 }
 
-/** Every option but `out`, which needs the plan: see `checkOut`. */
+/** Every option but `out`, which needs the plan (see `checkOut`), and `output`, which needs the device. */
 export function checkOptions(options: AttentionOptions, shape: AttentionShape): void {
   record("options", options, optionNames);
   const { heads, batch, queries, keys } = shape;
-  const { alpha, manifold, intrinsicDim, radius, kappa, bandwidth, signal } = options;
+  const { alpha, radius, kappa, bandwidth, signal } = options;
+  /** An option has its check, and what that needs besides. */
+  const given = <Rest extends unknown[]>(
+    name: keyof AttentionOptions,
+    check: (argument: string, value: unknown, ...rest: Rest) => unknown,
+    ...rest: Rest
+  ) => {
+    if (options[name] !== undefined) check(name, options[name], ...rest);
+  };
   if (alpha !== undefined) perHead("alpha", alpha, heads, "a number in (0, 2]", (x) => x > 0 && x <= 2);
-  if (manifold !== undefined) oneOf("manifold", manifold, ["euclidean", "sphere"]);
-  if (intrinsicDim !== undefined) positive("intrinsicDim", intrinsicDim);
+  given("manifold", oneOf, ["euclidean", "sphere"]);
+  given("intrinsicDim", positive);
   if (radius !== undefined && radius !== "rescaled") {
     perHead("radius", radius, heads, `"rescaled" or a finite number above 0`, isPositive);
   }
@@ -75,19 +81,17 @@ export function checkOptions(options: AttentionOptions, shape: AttentionShape): 
   if (bandwidth !== undefined && bandwidth !== "median" && bandwidth !== "mean" && !isPositive(bandwidth)) {
     throw new InvalidArgumentError("bandwidth", `a finite number above 0, "median" or "mean"`, bandwidth);
   }
-  if (options.bandwidthExponent !== undefined) {
-    oneOf("bandwidthExponent", options.bandwidthExponent, ["1/alpha", "1/2"]);
-  }
-  if (options.bandwidthPairs !== undefined) oneOf("bandwidthPairs", options.bandwidthPairs, ["unmasked", "all"]);
-  if (options.degreeNormalization !== undefined) nonNegative("degreeNormalization", options.degreeNormalization);
-  if (options.window !== undefined) integer("window", options.window, 0);
-  if (options.globalTokens !== undefined) integer("globalTokens", options.globalTokens, 0);
-  flag("causal", options.causal);
-  flag("excludeSelf", options.excludeSelf);
-  lengths("keyLengths", options.keyLengths, batch, keys);
-  lengths("queryLengths", options.queryLengths, batch, queries);
+  given("bandwidthExponent", oneOf, ["1/alpha", "1/2"]);
+  given("bandwidthPairs", oneOf, ["unmasked", "all"]);
+  given("degreeNormalization", nonNegative);
+  given("window", integer, 0);
+  given("globalTokens", integer, 0);
+  given("causal", flag);
+  given("excludeSelf", flag);
+  given("keyLengths", lengths, batch, keys);
+  given("queryLengths", lengths, batch, queries);
   if (options.mask !== undefined) checkMask(options.mask, shape);
-  if (options.distanceThreshold !== undefined) notNaN("distanceThreshold", options.distanceThreshold);
+  given("distanceThreshold", notNaN);
   const { keyHeads } = options;
   if (keyHeads !== undefined) {
     integer("keyHeads", keyHeads, 1);
@@ -115,7 +119,6 @@ function perHead(argument: string, value: PerHead, heads: number, domain: string
 }
 
 function lengths(argument: string, value: unknown, batch: number, maximum: number): void {
-  if (value === undefined) return;
   if (!(value instanceof Int32Array) || value.length !== batch) {
     throw new InvalidArgumentError(argument, `an Int32Array of length ${batch} (one per batch entry)`, value);
   }
@@ -150,37 +153,50 @@ function checkMask(mask: unknown, shape: AttentionShape): void {
   }
 }
 
+/** Bytes [start, end) of a buffer, in memory or on a GPU. */
+export interface Extent {
+  readonly buffer: object;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where a tensor of `length` numbers lies. */
+export function extentOf(tensor: Tensor, length: number): Extent {
+  // An array has its own of what is defaulted here.
+  const { buffer, offset = 0, byteOffset: start = offset, byteLength = 4 * length } = tensor as Floats & GpuTensor;
+  return { buffer, start, end: start + byteLength };
+}
+
 /**
- * The caller's result arrays: known names, right type and length; those that the call produces overlap neither what it
- * reads nor each other, so that a result never destroys what a later pass needs.
- * @param lengths of every array that `out` may hold
+ * The caller's places for results: known names, right type and length; those that the call produces overlap neither what
+ * it reads nor each other, so that a result never destroys what a later pass needs.
+ * @param lengths of every tensor that `out` may hold
  * @param results names of those that this call produces
+ * @param check of one of them
+ * @param read what the call reads
  */
 export function checkOut(
   out: unknown,
   lengths: Readonly<Record<string, number>>,
   results: readonly string[],
-  type: FloatsConstructor,
-  inputs: readonly (Floats | undefined)[],
+  check: (argument: string, value: unknown, length: number) => void,
+  read: readonly Extent[],
 ): void {
   if (out === undefined) return;
   record("out", out, Object.keys(lengths));
-  const taken: { name: string; array: Floats }[] = [];
-  for (const [name, array] of Object.entries(out as object)) {
-    if (array === undefined) continue;
-    checkTensor(`out.${name}`, array, lengths[name], [type], "exactly");
+  const taken = [...read];
+  for (const [name, tensor] of Object.entries(out as Record<string, Tensor | undefined>)) {
+    if (tensor === undefined) continue;
+    check(`out.${name}`, tensor, lengths[name]);
     if (!results.includes(name)) continue;
-    if (inputs.some((input) => input !== undefined && overlap(input, array))) {
-      throw new InvalidArgumentError(`out.${name}`, "an array that does not overlap the inputs", array);
+    const extent = extentOf(tensor, lengths[name]);
+    if (taken.some((other) => overlap(other, extent))) {
+      throw new InvalidArgumentError(`out.${name}`, "a tensor apart from inputs and other results", tensor);
     }
-    const other = taken.find((t) => overlap(t.array, array));
-    if (other) throw new InvalidArgumentError(`out.${name}`, `an array that does not overlap out.${other.name}`, array);
-    taken.push({ name, array });
+    taken.push(extent);
   }
 }
 
-function overlap(a: Floats, b: Floats): boolean {
-  return (
-    a.buffer === b.buffer && a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength
-  );
+function overlap(a: Extent, b: Extent): boolean {
+  return a.buffer === b.buffer && a.start < b.end && b.start < a.end;
 }

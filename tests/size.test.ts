@@ -14,7 +14,8 @@ import { describe, expect, test } from "vitest";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
 
-async function eagerBytes(entry: string): Promise<number> {
+/** @param alsoLoaded beginnings of the names of dynamic imports that count as well */
+async function loadedBytes(entry: string, alsoLoaded: readonly string[] = []): Promise<number> {
   const { outputFiles, metafile } = await build({
     entryPoints: [`${dist}${entry}`],
     bundle: true,
@@ -33,8 +34,10 @@ async function eagerBytes(entry: string): Promise<number> {
   const visit = (name: string): void => {
     if (eager.has(name)) return;
     eager.add(name);
-    for (const { path, kind } of outputs.get(name)?.imports ?? [])
-      if (kind === "import-statement") visit(basename(path));
+    for (const { path, kind } of outputs.get(name)?.imports ?? []) {
+      const isTaken = kind === "import-statement" || alsoLoaded.some((start) => basename(path).startsWith(start));
+      if (isTaken) visit(basename(path));
+    }
   };
   visit(basename(entry));
   return [...eager].reduce((sum, name) => sum + gzipSync(contents.get(name)!, { level: 9 }).length, 0);
@@ -44,10 +47,20 @@ test.each([
   ["index.js", 32_000],
   ["wasm.js", 20_000],
 ])("%s loads at most %i gzipped bytes", async (entry, budget) => {
-  const bytes = await eagerBytes(entry);
+  const bytes = await loadedBytes(entry);
   // A bundle that lost its kernels would be small too.
   expect(bytes).toBeGreaterThan(10_000);
   expect(bytes).toBeLessThanOrEqual(budget);
+});
+
+test("webgpu.js loads at most 14 kB, and with what a first forward pass needs at most 18 kB", async () => {
+  const eager = await loadedBytes("webgpu.js");
+  const forward = await loadedBytes("webgpu.js", ["engine"]);
+  expect(eager).toBeLessThanOrEqual(14_000);
+  expect(forward).toBeLessThanOrEqual(18_000);
+  // The kernels are in the one, and gradients are in neither.
+  expect(forward).toBeGreaterThan(eager + 6_000);
+  expect(await loadedBytes("webgpu.js", ["engine", "on-demand"])).toBeGreaterThan(forward + 5_000);
 });
 
 test.each(["attention.wasm", "attention.relaxed.wasm", "layers.wasm"])("%s is at most 32 kB", (file) => {

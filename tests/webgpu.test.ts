@@ -53,7 +53,7 @@ function difference(x: Floats, y: Floats): number {
 }
 
 /** What IEEE arithmetic promises, which the CPU adapters have, is a quarter of what WGSL does. */
-const strictness = backend?.isSoftware ? u / wgslUnit : 1;
+const strictness = backend?.gpu.isSoftware ? u / wgslUnit : 1;
 
 async function judge(problem: Problem, id: string): Promise<void> {
   for (const check of await judgeFloat32(device!, problem, id)) {

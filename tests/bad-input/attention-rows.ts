@@ -51,6 +51,7 @@ const options = (out: Record<string, Float64Array>) => ({
   distanceThreshold: 9,
   keyHeads: 2,
   out,
+  output: "arrays",
   signal: new AbortController().signal,
 });
 
@@ -122,6 +123,7 @@ const optionArguments = (out: Readonly<Record<string, number>>): Argument[] => [
   at("1.distanceThreshold", optional(notNaN)),
   at("1.keyHeads", optional({ ...divisor(2), contradicts: [1] })),
   at("1.signal", { holds: (s) => s === undefined || s instanceof AbortSignal, near: [new AbortController()] }),
+  at("1.output", optional({ ...oneOf("arrays"), near: ["gpu"] })),
   at("1.out", optional(record(Object.keys(out)))),
   ...Object.entries(out).map(([name, length]) =>
     at(

@@ -18,7 +18,7 @@ export type { WasmOptions } from "./options.js";
 export type { WasmSource } from "./source.js";
 
 /** The wasm device, and which of its builds is in use. */
-export interface WasmBackend extends Required<Backend> {
+export interface WasmBackend extends Required<Omit<Backend, "gpu" | "checkGpuTensor">> {
   readonly build: "plain" | "relaxed" | "given";
   readonly threads: number;
 }

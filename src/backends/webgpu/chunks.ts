@@ -5,8 +5,7 @@
 
 import { FractionalAttentionError } from "../../errors.js";
 import type { Plan } from "../../plan.js";
-import { maskSliceWords } from "./mask.js";
-import { type Chunk, vectors } from "./records.js";
+import { type Chunk, maskSliceWords, vectors } from "./records.js";
 import { maxHeads } from "./wgsl/tile.wgsl.js";
 
 /** Multiplications and additions of one dispatch. */

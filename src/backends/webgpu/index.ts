@@ -5,13 +5,12 @@
 
 import { FractionalAttentionError } from "../../errors.js";
 import type { Plan } from "../../plan.js";
-import type { BackwardInputs } from "../../types.js";
-import type { LosableBackend, Tensors } from "../backend.js";
+import type { BackwardInputs, BackwardResult, ForwardResult, GpuDescription, Tensor } from "../../types.js";
+import type { Kept, LosableBackend, Tensors } from "../backend.js";
 import { describeAdapter, requestDevice } from "./adapter.js";
-import type { Saved, Sources } from "./call.js";
 import { checkGpuOptions, type GpuOptions } from "./options.js";
-import { Runner } from "./runner.js";
-import { type Backward, backward, type Forward, forward, weights } from "./steps.js";
+import type { Runner } from "./runner.js";
+import { checkGpuTensor } from "./tensors.js";
 
 export type { GpuOptions } from "./options.js";
 
@@ -21,26 +20,12 @@ export interface WebgpuBackendOptions extends GpuOptions {
   hardwareOnly?: boolean;
 }
 
-/** The webgpu device, and what it runs on. */
-export interface WebgpuBackend extends LosableBackend {
-  /** What the adapter says of itself. */
-  readonly adapter: string;
-  /** Whether a CPU does the work. */
-  readonly isSoftware: boolean;
-  readonly gpuDevice: GPUDevice;
+/** The webgpu device. */
+export interface WebgpuBackend extends LosableBackend<Tensor> {
+  readonly gpu: GpuDescription;
   /** Buffers that exist on the device for this backend. */
   readonly bufferCount: number;
   readonly memoryBytes: number;
-
-  /** As on every device, and of tensors that are on this device already. */
-  forward(plan: Plan, tensors: Tensors | Required<Sources>, signal?: AbortSignal): Promise<Forward>;
-  backward(
-    plan: Plan,
-    tensors: Tensors | Required<Sources>,
-    saved: BackwardInputs | Saved,
-    signal?: AbortSignal,
-  ): Promise<Backward>;
-  weights(plan: Plan, tensors: Omit<Tensors, "v"> | Omit<Sources, "v">, signal?: AbortSignal): Promise<Float32Array>;
 }
 
 /**
@@ -54,16 +39,15 @@ export async function createWebgpuBackend(options: WebgpuBackendOptions = {}): P
 interface Opened {
   readonly runner: Runner;
   readonly isOwn: boolean;
-  readonly adapter: string;
-  readonly isSoftware: boolean;
+  readonly gpu: GpuDescription;
 }
 
 async function open({ gpu, hardwareOnly }: WebgpuBackendOptions): Promise<Opened> {
   const found = gpu
     ? { device: gpu.device, ...describeAdapter(gpu.device.adapterInfo) }
     : await requestDevice(hardwareOnly);
-  const { device, adapter, isSoftware } = found;
-  return { runner: new Runner(device), isOwn: gpu === undefined, adapter, isSoftware };
+  const { Runner } = await import("./engine.js");
+  return { runner: new Runner(found.device), isOwn: gpu === undefined, gpu: found };
 }
 
 class WebgpuDevice implements WebgpuBackend {
@@ -80,16 +64,8 @@ class WebgpuDevice implements WebgpuBackend {
     this.#options = options;
   }
 
-  get adapter(): string {
-    return this.#opened.adapter;
-  }
-
-  get isSoftware(): boolean {
-    return this.#opened.isSoftware;
-  }
-
-  get gpuDevice(): GPUDevice {
-    return this.#opened.runner.device;
+  get gpu(): GpuDescription {
+    return this.#opened.gpu;
   }
 
   get bufferCount(): number {
@@ -100,18 +76,35 @@ class WebgpuDevice implements WebgpuBackend {
     return this.#opened.runner.pool.bytes;
   }
 
-  readonly forward = (plan: Plan, tensors: Tensors | Required<Sources>, signal?: AbortSignal) =>
-    this.#call((runner) => forward(runner, plan, tensors as Required<Sources>, signal));
+  readonly checkGpuTensor = checkGpuTensor;
 
-  readonly backward = (
+  forward(plan: Plan, tensors: Tensors<Tensor>, signal?: AbortSignal, kept?: Kept): Promise<ForwardResult<Tensor>> {
+    return this.#call({ ...tensors }, kept, async (runner) => {
+      const { forward } = await import("./engine.js");
+      return forward(runner, plan, tensors, signal, kept);
+    });
+  }
+
+  backward(
     plan: Plan,
-    tensors: Tensors | Required<Sources>,
-    saved: BackwardInputs | Saved,
+    tensors: Tensors<Tensor>,
+    saved: BackwardInputs<Tensor>,
     signal?: AbortSignal,
-  ) => this.#call((runner) => backward(runner, plan, tensors as Required<Sources>, saved as Saved, signal));
+    kept?: Kept,
+  ): Promise<BackwardResult<Tensor>> {
+    const named = { ...tensors, ...saved };
+    return this.#call(named, kept, async (runner) => {
+      const { backward } = await import("./on-demand.js");
+      return backward(runner, plan, tensors, saved, signal, kept);
+    });
+  }
 
-  readonly weights = (plan: Plan, tensors: Omit<Tensors, "v"> | Omit<Sources, "v">, signal?: AbortSignal) =>
-    this.#call((runner) => weights(runner, plan, tensors as Sources, signal));
+  weights(plan: Plan, tensors: Omit<Tensors<Tensor>, "v">, signal?: AbortSignal, kept?: Kept): Promise<Tensor> {
+    return this.#call({ ...tensors }, kept, async (runner) => {
+      const { weights } = await import("./on-demand.js");
+      return weights(runner, plan, tensors, signal, kept);
+    });
+  }
 
   async recreate(gpu?: GpuOptions["gpu"]): Promise<void> {
     this.#refuseDisposed();
@@ -137,11 +130,25 @@ class WebgpuDevice implements WebgpuBackend {
     if (this.#isDisposed) throw new FractionalAttentionError("attention: this object has been disposed");
   }
 
-  #call<Result>(run: (runner: Runner) => Promise<Result>): Promise<Result> {
+  /** Runs a call after those before it. When it fails, the tensors that the device refuses are the reason to give. */
+  #call<Result>(
+    tensors: Readonly<Record<string, Tensor>>,
+    kept: Kept | undefined,
+    run: (runner: Runner) => Promise<Result>,
+  ): Promise<Result> {
     const result = this.#last.then(() => {
       this.#refuseDisposed();
       const { runner } = this.#opened;
-      return runner.call(() => run(runner));
+      return runner.call(async () => {
+        try {
+          return await run(runner);
+        } catch (error) {
+          const { refuseUnusable } = await import("./on-demand.js");
+          const places = Object.entries(kept ?? {}).map(([name, tensor]) => [`out.${name}`, tensor]);
+          await refuseUnusable(runner.device, { ...tensors, ...Object.fromEntries(places) });
+          throw error;
+        }
+      });
     });
     this.#last = result.catch(() => {});
     return result;

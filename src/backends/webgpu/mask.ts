@@ -8,6 +8,7 @@
  */
 
 import type { Plan } from "../../plan.js";
+import { maskSliceWords } from "./records.js";
 
 /** Slices of a range of heads and where each head's begins, in words. */
 export interface PackedMask {
@@ -18,13 +19,6 @@ export interface PackedMask {
   readonly row: number;
   readonly blocks: number;
   readonly blockRow: number;
-}
-
-/** Words of one slice. */
-export function maskSliceWords(plan: Plan): number {
-  if (plan.mask === undefined) return 0;
-  const rows = plan.mask.queryStride > 0 ? plan.queries : 1;
-  return (rows + Math.ceil(rows / 32)) * Math.ceil(plan.keys / 32);
 }
 
 /** The mask of heads [from, to) of the B H heads. */

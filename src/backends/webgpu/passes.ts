@@ -1,12 +1,11 @@
 /**
- * The passes by name: their WGSL for a variant. What is compiled depends on limits, manifold and dimensions only; every
- * other option is a number that the kernels read.
+ * Passes: a name, and the WGSL for a variant. What is compiled depends on limits, manifold and dimensions only; every other
+ * option is a number that the kernels read. Those that a forward pass needs are here, the others with what runs them
+ * (`backward.ts`, `weights.ts`, `bandwidth.ts`, `degree.ts`), which load on demand.
  */
 
-import * as backward from "./wgsl/backward.wgsl.js";
-import { measure } from "./wgsl/measure.wgsl.js";
 import * as pack from "./wgsl/pack.wgsl.js";
-import * as softmax from "./wgsl/softmax.wgsl.js";
+import { forward as forwardSource } from "./wgsl/softmax.wgsl.js";
 
 /** What a pass is compiled for. */
 export interface Variant {
@@ -17,22 +16,26 @@ export interface Variant {
   readonly slots: number;
 }
 
-export const passes = {
-  inspect: () => pack.inspect,
-  packQueries: ({ sphere }: Variant) => pack.packQueries(sphere),
-  packKeys: ({ sphere }: Variant) => pack.packKeys(sphere),
-  packCotangents: () => pack.packCotangents,
-  project: () => pack.project,
-  measure: ({ rowThreads, sphere }: Variant) => measure(rowThreads, sphere),
-  columnSums: ({ rowThreads, sphere }: Variant) => softmax.columnSums(rowThreads, sphere),
-  forward: ({ rowThreads, sphere, slots }: Variant) => softmax.forward(rowThreads, sphere, slots),
-  weights: ({ rowThreads, sphere }: Variant) => softmax.weights(rowThreads, sphere),
-  columnGradients: ({ rowThreads, sphere }: Variant) => backward.columnGradients(rowThreads, sphere),
-  dQueries: ({ rowThreads, sphere, slots }: Variant) => backward.dQueries(rowThreads, sphere, slots),
-  dKeys: ({ rowThreads, sphere, slots }: Variant) => backward.dKeys(rowThreads, sphere, slots),
-} satisfies Record<string, (variant: Variant) => string>;
+/** A pass. */
+export interface Pass {
+  readonly name: string;
+  /** What of the variant it depends on; the rest does not make it another. */
+  readonly by: readonly (keyof Variant)[];
+  source(variant: Variant): string;
+}
 
-export type PassName = keyof typeof passes;
+export const inspect: Pass = { name: "inspect", by: [], source: () => pack.inspect };
+export const packQueries: Pass = {
+  name: "packQueries",
+  by: ["sphere"],
+  source: ({ sphere }) => pack.packQueries(sphere),
+};
+export const packKeys: Pass = { name: "packKeys", by: ["sphere"], source: ({ sphere }) => pack.packKeys(sphere) };
+export const forward: Pass = {
+  name: "forward",
+  by: ["rowThreads", "sphere", "slots"],
+  source: ({ rowThreads, sphere, slots }) => forwardSource(rowThreads, sphere, slots),
+};
 
 /** Rows that one thread of a pass over single rows works on: one; threads in its workgroup. */
 export const rowPassThreads = 64;
@@ -46,9 +49,9 @@ export interface Compiled {
 }
 
 /** Compiles a pass; a mistake in it, or a limit it breaks, rejects with the name of the pass. */
-export async function compile(device: GPUDevice, name: PassName, variant: Variant): Promise<Compiled> {
+export async function compile(device: GPUDevice, { name, source }: Pass, variant: Variant): Promise<Compiled> {
   const label = `fractional-attention ${name}`;
-  const code = passes[name](variant);
+  const code = source(variant);
   const names: string[] = [];
   const entries: GPUBindGroupLayoutEntry[] = [];
   for (const [, kind, binding] of code.matchAll(/var<(uniform|storage, ?read(?:_write)?)> ?(\w+)/g)) {
@@ -70,4 +73,5 @@ export async function compile(device: GPUDevice, name: PassName, variant: Varian
   return { pipeline: pipeline.value, layout, names };
 }
 
-const computeStage = 4;
+/** GPUShaderStage.COMPUTE, which is a global only in browsers. */
+export const computeStage = 4;

@@ -61,9 +61,19 @@ export class Pool {
     return entry.buffer;
   }
 
+  /** Buffers that are taken. */
+  get taken(): number {
+    return this.#taken.length;
+  }
+
+  /** The end of a chunk: everything is idle again but what was taken before the first `keep`. */
+  release(keep: number): void {
+    this.#idle.push(...this.#taken.splice(keep));
+  }
+
   /** The end of a call: everything is idle again. */
   releaseAll(): void {
-    this.#idle.push(...this.#taken.splice(0));
+    this.release(0);
     this.#call++;
     for (let at = this.#idle.length - 1; at >= 0; at--) {
       if (this.#call - this.#idle[at].call > patience) this.#idle.splice(at, 1)[0].buffer.destroy();

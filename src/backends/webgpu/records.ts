@@ -41,6 +41,13 @@ export function vectors(dim: number): number {
 /** Integers that a 32-bit position can never pass. */
 const far = 2 ** 30;
 
+/** Words of one slice of a packed mask: see `mask.ts`. */
+export function maskSliceWords(plan: Plan): number {
+  if (plan.mask === undefined) return 0;
+  const rows = plan.mask.queryStride > 0 ? plan.queries : 1;
+  return (rows + Math.ceil(rows / 32)) * Math.ceil(plan.keys / 32);
+}
+
 export function writeParams(plan: Plan, mask: PackedMask | undefined, fields: PassFields): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(paramsBytes);
   const view = new DataView(bytes.buffer);
@@ -116,6 +123,7 @@ export function writeHeads(
   return bytes;
 }
 
-function clamp(x: number): number {
+/** Within float32. */
+export function clamp(x: number): number {
   return Math.max(-3e38, Math.min(3e38, x));
 }

@@ -4,14 +4,8 @@
  */
 
 import { DeviceLostError, FractionalAttentionError } from "../../errors.js";
-import { type Compiled, compile, type PassName, type Variant } from "./passes.js";
-import { type Kind, Pool, usage } from "./pool.js";
-
-/** A tensor on the device: `offset` in bytes, a multiple of 4. */
-export interface GpuTensor {
-  readonly buffer: GPUBuffer;
-  readonly offset?: number;
-}
+import { type Compiled, compile, type Pass, type Variant } from "./passes.js";
+import { type Kind, kinds, Pool, usage } from "./pool.js";
 
 /** A buffer for a pass, by the name of the binding. */
 export type Bindings = Readonly<Record<string, GPUBufferBinding>>;
@@ -33,14 +27,14 @@ export class Runner {
   }
 
   /** A pass ready to run. Compiled once for each variant; those that a call needs compile side by side. */
-  pass(name: PassName, variant: Variant): Promise<Compiled> {
-    const key = `${name} ${variant.rowThreads} ${variant.sphere} ${variant.slots}`;
+  pass(pass: Pass, variant: Variant): Promise<Compiled> {
+    const key = [pass.name, ...pass.by.map((part) => variant[part])].join(" ");
     const known = this.#compiled.get(key);
     if (known !== undefined) return known;
-    const made = compile(this.device, name, variant).catch((cause) => {
+    const made = compile(this.device, pass, variant).catch((cause) => {
       this.#compiled.delete(key);
       const detail = cause instanceof Error ? cause.message : String(cause);
-      throw new FractionalAttentionError(`webgpu: ${name} does not compile here: ${detail}`, { cause });
+      throw new FractionalAttentionError(`webgpu: ${pass.name} does not compile here: ${detail}`, { cause });
     });
     this.#compiled.set(key, made);
     return made;
@@ -58,13 +52,24 @@ export class Runner {
   /** A pooled buffer with these numbers. */
   put(data: Float32Array | Uint32Array | Uint8Array, kind: Kind = "storage", least = 0): GPUBufferBinding {
     const binding = this.take(Math.max(data.byteLength, least), kind);
-    const { buffer, byteOffset, byteLength } = data;
-    if (byteLength > 0) this.device.queue.writeBuffer(binding.buffer, 0, buffer as ArrayBuffer, byteOffset, byteLength);
+    this.write(binding.buffer, data);
     return binding;
   }
 
+  /** Writes numbers to the start of a buffer. */
+  write(target: GPUBuffer, data: Float32Array | Uint32Array | Uint8Array): void {
+    const { buffer, byteOffset, byteLength } = data;
+    if (byteLength > 0) this.device.queue.writeBuffer(target, 0, buffer as ArrayBuffer, byteOffset, byteLength);
+  }
+
+  /** A buffer of zeros outside the pool, for whoever asked for it to destroy. */
+  create(label: string, bytes: number): GPUBuffer {
+    const size = Math.max(4, bytes);
+    return this.#checked(label, () => this.device.createBuffer({ label, size, usage: kinds.storage }));
+  }
+
   /** Records one dispatch. */
-  dispatch(name: PassName, compiled: Compiled, bindings: Bindings, x: number, y = 1, z = 1): void {
+  dispatch(name: string, compiled: Compiled, bindings: Bindings, x: number, y = 1, z = 1): void {
     this.#checked(name, () => {
       const encoder = this.device.createCommandEncoder({ label: name });
       const pass = encoder.beginComputePass({ label: name });

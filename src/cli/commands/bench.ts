@@ -134,7 +134,8 @@ async function openTargets(devices: readonly DeviceName[] | undefined, threadCou
     try {
       if (device === "webgpu") {
         const backend = await createWebgpuBackend({ hardwareOnly: devices === undefined });
-        const adapter = backend.isSoftware ? `${backend.adapter}, which is a CPU and no GPU` : backend.adapter;
+        const { adapter: name, isSoftware } = backend.gpu;
+        const adapter = isSoftware ? `${name}, which is a CPU and no GPU` : name;
         targets.push({ label: device, attention: new Attention(backend), threads: 1, adapter });
         continue;
       }

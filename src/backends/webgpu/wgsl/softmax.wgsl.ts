@@ -5,9 +5,8 @@
  *
  * r_i is the largest score so far; sums are scaled down when it rises. Memory: one tile, never N × M.
  *
- *   forward      rows are queries; writes O [B, H, N, V] and L [B, H, N]
- *   column sums  rows are keys, no bias, no values; writes (log N_C,j, is NaN, 0, 0), [B, H, M]; a key without a query has 0
- *   weights      rows are queries; goes over the tiles twice and writes A_ij = w_ij/l_i, of some rows of [B, H, N, M] at a time
+ * `forward` has queries as rows and writes O [B, H, N, V] and L [B, H, N]. Column sums, weights and measured bandwidths have
+ * files of their own, which load on demand and share what is here.
  *
  * A row that sees a bad pair is NaN; a bad value spoils O but not L. Each sum has an order that depends on the shape alone.
  */
@@ -68,8 +67,8 @@ export function scoresOfTile(shape: Tile, biased: boolean, eachRow = ""): string
 }
 
 /** r and l follow the tile: the threads of a row meet through `tops`. `factor` is what older sums shrink by. */
-const tileTop = "tops[own8[e] + tc] = max(max(s[e].x, s[e].y), max(s[e].z, s[e].w));";
-const raise = (eachRow = "") => /* wgsl */ `
+export const tileTop = "tops[own8[e] + tc] = max(max(s[e].x, s[e].y), max(s[e].z, s[e].w));";
+export const raise = (eachRow = "") => /* wgsl */ `
     workgroupBarrier();
     var next = top;
     for (var t = 0u; t < 8u; t++) {
@@ -86,7 +85,7 @@ const raise = (eachRow = "") => /* wgsl */ `
 `;
 
 /** l over the eight threads of each row, in their order. */
-const gatherMass = /* wgsl */ `
+export const gatherMass = /* wgsl */ `
     workgroupBarrier();
     ${four((e) => `tops[own8[${e}] + tc] = mass[${e}];\n`)}
     workgroupBarrier();
@@ -159,70 +158,6 @@ ${begin(shape)}
     }
   }`,
   )}
-}
-`;
-}
-
-/** log N_C of every key. */
-export function columnSums(rowThreads: number, sphere: boolean): string {
-  const shape: Tile = { rowThreads, sphere, rows: "keys" };
-  const storage = { rows: "array<vec4f>", columns: "array<vec4f>", mask: "array<u32>", columnSums: "*array<vec4f>" };
-  return /* wgsl */ `${bindings(storage)}${tile(shape)}${pairs(shape)}${shared}
-${begin(shape)}
-  for (var column0 = 0u; column0 < columnEnd; column0 += C) {
-    ${scoresOfTile(shape, false, tileTop)}
-    ${raise()}
-  }
-  ${gatherMass}
-  if (tc != 0u) { return; }
-  ${four(
-    (e) => `
-  if (own[${e}] < rowCount) {
-    let level = top[${e}] + log1p4(vec4f(max(mass[${e}] - 1.0, 0.0))).x;
-    let bad = (atomicLoad(&poison[tr + ${e}u * TR]) & 1u) != 0u;
-    columnSums[head * rowCount + own[${e}]] = vec4f(select(0.0, level, top[${e}] > UNSEEN && !bad), select(0.0, 1.0, bad), 0.0, 0.0);
-  }`,
-  )}
-}
-`;
-}
-
-/** The matrix itself, into zeros; `params.shift` is the first of the rows that the buffer holds, `params.heads` their number. */
-export function weights(rowThreads: number, sphere: boolean): string {
-  const shape: Tile = { rowThreads, sphere, rows: "queries" };
-  const storage = {
-    rows: "array<vec4f>",
-    columns: "array<vec4f>",
-    mask: "array<u32>",
-    columnSums: "array<vec4f>",
-    matrix: "*array<u32>",
-  };
-  return /* wgsl */ `${bindings(storage)}${tile(shape)}${pairs(shape)}${shared}
-${begin(shape)}
-  for (var turn = 0u; turn < 2u; turn++) {
-    for (var column0 = 0u; column0 < columnEnd; column0 += C) {
-      ${scoresOfTile(
-        shape,
-        true,
-        `if (turn == 0u) {
-        ${tileTop}
-      } else if (own[e] < params.queries && own[e] >= params.shift && own[e] - params.shift < params.heads) {
-        let bad = (atomicLoad(&poison[tr + e * TR]) & 1u) != 0u;
-        let w = exp4(s[e] - vec4f(top[e])) / mass[e];
-        let at = (head * params.heads + own[e] - params.shift) * params.keys;
-        for (var f = 0u; f < 4u; f++) {
-          if (keep[f] && index[f] < params.keys) { matrix[at + index[f]] = select(bitcast<u32>(w[f]), NAN, bad); }
-        }
-      }`,
-      )}
-      if (turn == 0u) {
-        ${raise()}
-      }
-    }
-    if (turn == 0u) {
-      ${gatherMass}
-    }
-  }
 }
 `;
 }

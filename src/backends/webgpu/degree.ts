@@ -1,0 +1,10 @@
+/** The pass of the degree normalisation that forward, gradients and weights share. */
+
+import type { Pass } from "./passes.js";
+import { columnSums as columnSumsSource } from "./wgsl/column-sums.wgsl.js";
+
+export const columnSums: Pass = {
+  name: "columnSums",
+  by: ["rowThreads", "sphere"],
+  source: ({ rowThreads, sphere }) => columnSumsSource(rowThreads, sphere),
+};
