@@ -11,7 +11,8 @@ export {
   orthogonal_backward, orthogonal_bytes, orthogonal_forward, orthogonal_squarings,
 } from "./layers/orthogonal";
 export {
-  drop, embed_backward, embed_forward, gelu_backward, gelu_forward, merge_heads, relu_backward, split_heads,
+  drop, embed_backward, embed_forward, gelu_backward, gelu_forward, merge_heads, number_rows, relu_backward,
+  split_heads,
 } from "./layers/pointwise";
 export { column_sums, pack_columns, pack_rows, product, product_weight } from "./layers/product";
 export { scores_backward, scores_bytes, scores_forward, scores_weights } from "./layers/scores";

@@ -134,6 +134,14 @@ function copy_floats(to: usize, from: usize, bytes: usize): void {
   for (; at < bytes; at += 4) store<f32>(to + at, load<f32>(from + at));
 }
 
+/** Positions of a text's rows, 1 and up and 0 at padding, and what dropout calls them. */
+export function number_rows(positions: usize, ids: usize, rows: i32, keys: i32, firstId: i32): void {
+  for (let r = 0; r < rows; r++) {
+    store<i32>(positions + (<usize>r << 2), r < keys ? r + 1 : 0);
+    store<i32>(ids + (<usize>r << 2), firstId + r);
+  }
+}
+
 /** y = E[token] + P[position] for each row; no table of positions where `positions` is 0. */
 export function embed_forward(
   tokens: usize, embedding: usize, positions: usize, positionTable: usize, y: usize, rows: i32, width: i32,

@@ -88,18 +88,15 @@ function copy_block(from: usize, fromStride: usize, to: usize, toStride: usize, 
   }
 }
 
-/** Panels of W [O, I] for Y = X W^T: [O/8][I][8], zeros beyond O. */
+/** Panels of W [O, I] for Y = X W^T: [O/8][I][8]; what is beyond O is some row or 0, and never stored. */
 export function pack_rows(w: usize, to: usize, outputs: i32, inputs: i32): void {
-  for (let o = 0; o < roundUp(outputs, 8); o += 8) {
-    for (let lane = 0; lane < 8; lane++) {
-      let out = to + (<usize>lane << 2);
-      const from = w + (<usize>(o + lane) * <usize>inputs << 2);
-      for (let i: usize = 0; i < <usize>inputs; i++) {
-        store<f32>(out, o + lane < outputs ? load<f32>(from + (i << 2)) : 0);
-        out += 32;
-      }
-    }
-    to += <usize>inputs << 5;
+  const stride = <usize>inputs << 2;
+  for (let o = 0; o < outputs; o += 8) {
+    const from = w + <usize>o * stride;
+    strip(from, stride, outputs - o, inputs, to, 32);
+    if (outputs - o > 4) strip(from + 4 * stride, stride, outputs - o - 4, inputs, to + 16, 32);
+    else for (let i: usize = 0; i < <usize>inputs; i++) v128.store(to + (i << 5), f32x4.splat(0), 16);
+    to += stride << 3;
   }
 }
 
@@ -130,8 +127,8 @@ function gather(from: usize, stride: usize, to: usize, rows: i32, columns: i32):
   }
 }
 
-/** Four rows of X, of which `rows` are there, as [K][4]. */
-function strip(x: usize, stride: usize, rows: i32, count: i32, to: usize): void {
+/** Four rows of X, of which `rows` are there and the first stands for the others, as [K][4], `pitch` bytes apart. */
+function strip(x: usize, stride: usize, rows: i32, count: i32, to: usize, pitch: usize): void {
   const x1 = rows > 1 ? x + stride : x, x2 = rows > 2 ? x + 2 * stride : x, x3 = rows > 3 ? x + 3 * stride : x;
   let at: usize = 0;
   const bytes = <usize>count << 2;
@@ -140,17 +137,17 @@ function strip(x: usize, stride: usize, rows: i32, count: i32, to: usize): void 
     const ab = i32x4.shuffle(a, b, 0, 4, 1, 5), cd = i32x4.shuffle(c, d, 0, 4, 1, 5);
     const AB = i32x4.shuffle(a, b, 2, 6, 3, 7), CD = i32x4.shuffle(c, d, 2, 6, 3, 7);
     v128.store(to, i64x2.shuffle(ab, cd, 0, 2));
-    v128.store(to, i64x2.shuffle(ab, cd, 1, 3), 16);
-    v128.store(to, i64x2.shuffle(AB, CD, 0, 2), 32);
-    v128.store(to, i64x2.shuffle(AB, CD, 1, 3), 48);
-    to += 64;
+    v128.store(to + pitch, i64x2.shuffle(ab, cd, 1, 3));
+    v128.store(to + 2 * pitch, i64x2.shuffle(AB, CD, 0, 2));
+    v128.store(to + 3 * pitch, i64x2.shuffle(AB, CD, 1, 3));
+    to += 4 * pitch;
   }
   for (; at < bytes; at += 4) {
     store<f32>(to, load<f32>(x + at));
     store<f32>(to, load<f32>(x1 + at), 4);
     store<f32>(to, load<f32>(x2 + at), 8);
     store<f32>(to, load<f32>(x3 + at), 12);
-    to += 16;
+    to += pitch;
   }
 }
 
@@ -166,7 +163,7 @@ export function product(
   for (let r = 0; r < rows; r += block) {
     const here = min(block, rows - r);
     for (let s = 0; s < here; s += 4) {
-      strip(x + <usize>(r + s) * xStride, xStride, here - s, inner, strips + <usize>s * bytes);
+      strip(x + <usize>(r + s) * xStride, xStride, here - s, inner, strips + <usize>s * bytes, 16);
     }
     for (let o = 0; o < columns; o += 8) {
       const panel = packed + <usize>o * bytes;

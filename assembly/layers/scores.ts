@@ -10,7 +10,8 @@
  *   G = W (dO V^T) at the last;   G <- G - W_n (sums of G along the lines of update n);   dS = G
  *   dQ = c G K,   dK = c G^T Q,   dV = W^T dO
  *
- * With one update rows are independent and go in blocks of 64, so that no N x M matrix is kept; with more, one head's is.
+ * With one update rows are independent and go in blocks of 64, so that no N x M matrix is kept, and W takes the place of
+ * S; with more, one head's matrices are kept.
  * Shapes: Q, O [N, D], K, V [M, D], S and G [64 or N, pitch], pitch = M rounded up to 8. A masked pair has the score
  * MASKED, whose exponential is 0, and a line without any other keeps its u or v at 0.
  */
@@ -34,7 +35,9 @@ let line: usize = 0;
 let s: usize = 0;
 let g: usize = 0;
 let vectors: usize = 0;
+/** K as rows; V as columns, or in the backward pass K; and there V as rows. */
 let packedKeys: usize = 0;
+let packedColumns: usize = 0;
 let packedValues: usize = 0;
 let end: usize = 0;
 
@@ -53,7 +56,8 @@ function lay_out(n: i32, m: i32, d: i32, count: i32, work: usize): void {
   vectors = g + matrix;
   packedKeys = vectors + <usize>(count + 1) * line;
   packedValues = packedKeys + (<usize>pitch * <usize>d << 2);
-  end = packedValues + (<usize>roundUp(d, 8) * <usize>m << 2);
+  packedColumns = packedValues + (<usize>pitch * <usize>d << 2);
+  end = packedColumns + (<usize>roundUp(d, 8) * <usize>m << 2);
 }
 
 /** Bytes of work memory. */
@@ -193,14 +197,17 @@ export function scores_forward(
 ): void {
   lay_out(n, m, d, count, work);
   pack_rows(k, packedKeys, M, D);
-  pack_columns(v, packedValues, M, D);
+  pack_columns(v, packedColumns, M, D);
   const bytes = <usize>D << 2;
   for (let r = 0; r < N; r += block) {
     const rows = min(block, N - r), from = <usize>r;
     score(q + from * bytes, rows, mask ? mask + from * maskPitch : 0, maskPitch);
-    normalize(rows);
-    write_weights(rows, s, <usize>pitch << 2, pitch);
-    product(s, <usize>pitch << 2, packedValues, 0, o + from * bytes, rows, M, D, 0);
+    if (updates == 1) softmax_rows(rows);
+    else {
+      normalize(rows);
+      write_weights(rows, s, <usize>pitch << 2, pitch);
+    }
+    product(s, <usize>pitch << 2, packedColumns, 0, o + from * bytes, rows, M, D, 0);
   }
 }
 
@@ -228,24 +235,67 @@ export function scores_backward(
   const bytes = <usize>D << 2, matrixBytes = <usize>pitch << 2;
   memory.fill(dk, 0, <usize>M * bytes);
   memory.fill(dv, 0, <usize>M * bytes);
+  pack_rows(k, packedKeys, M, D);
+  pack_rows(v, packedValues, M, D);
+  pack_columns(k, packedColumns, M, D);
   for (let r = 0; r < N; r += block) {
     const rows = min(block, N - r), from = <usize>r * bytes;
-    pack_rows(k, packedKeys, M, D);
     score(q + from, rows, mask ? mask + <usize>r * maskPitch : 0, maskPitch);
-    normalize(rows);
-    pack_rows(v, packedKeys, M, D);
-    product(dO + from, bytes, packedKeys, 0, g, rows, D, pitch, 0);
-    begin_slopes(rows);
-    for (let step = updates; step >= 1; step--) {
-      if (step & 1) slope_rows(rows, step);
-      else slope_columns(rows, step);
+    product(dO + from, bytes, packedValues, 0, g, rows, D, pitch, 0);
+    if (updates == 1) {
+      softmax_rows(rows);
+      softmax_slopes(rows);
+    } else {
+      normalize(rows);
+      begin_slopes(rows);
+      for (let step = updates; step >= 1; step--) {
+        if (step & 1) slope_rows(rows, step);
+        else slope_columns(rows, step);
+      }
+      finish_slopes(rows);
+      write_weights(rows, s, matrixBytes, pitch);
     }
-    finish_slopes(rows);
-    pack_columns(k, packedValues, M, D);
-    product(g, matrixBytes, packedValues, 0, dq + from, rows, M, D, 0);
+    product(g, matrixBytes, packedColumns, 0, dq + from, rows, M, D, 0);
     product_weight(g, matrixBytes, q + from, dk, rows, M, D);
-    write_weights(rows, s, matrixBytes, pitch);
     product_weight(s, matrixBytes, dO + from, dv, rows, M, D);
+  }
+}
+
+/** One update in place: S becomes W. */
+function softmax_rows(rows: i32): void {
+  const bytes = <usize>pitch << 2;
+  for (let r = 0; r < rows; r++) {
+    const row = s + <usize>r * bytes;
+    let top = f32x4.splat(MASKED);
+    for (let at: usize = 0; at < bytes; at += 16) top = f32x4.max(top, v128.load(row + at));
+    const largest = largest_lane(top);
+    // Of a row that is masked throughout every difference is 0; so far down, every weight is.
+    top = f32x4.splat(largest > MASKED / 2 || largest != largest ? largest : 0);
+    let sum = f32x4.splat(0);
+    for (let at: usize = 0; at < bytes; at += 16) {
+      const w = exp(table, f32x4.sub(v128.load(row + at), top));
+      v128.store(row + at, w);
+      sum = f32x4.add(sum, w);
+    }
+    const total = sum_lanes(sum), inverse = f32x4.splat(total == 0 ? 0 : 1 / total);
+    for (let at: usize = 0; at < bytes; at += 16) v128.store(row + at, f32x4.mul(v128.load(row + at), inverse));
+  }
+}
+
+/** G = c W (dP - sum W dP) from dP. */
+function softmax_slopes(rows: i32): void {
+  const bytes = <usize>pitch << 2, c = f32x4.splat(<f32>(1 / Math.sqrt(<f64>D)));
+  for (let r: usize = 0; r < <usize>rows; r++) {
+    const row = r * bytes;
+    let total = f32x4.splat(0);
+    for (let at: usize = 0; at < bytes; at += 16) {
+      total = f32x4.add(total, f32x4.mul(v128.load(s + row + at), v128.load(g + row + at)));
+    }
+    total = f32x4.splat(sum_lanes(total));
+    for (let at: usize = 0; at < bytes; at += 16) {
+      const w = f32x4.mul(c, v128.load(s + row + at));
+      v128.store(g + row + at, f32x4.mul(w, f32x4.sub(v128.load(g + row + at), total)));
+    }
   }
 }
 

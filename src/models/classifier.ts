@@ -297,20 +297,17 @@ class WasmClassifier implements Classifier {
 
   /** Tables of a shard: tokens, positions, names of rows, first rows, labels. */
   #writeShard({ buffers }: EncoderProgram, pass: Pass, batch: CheckedBatch, texts: readonly number[]): void {
-    const { buffer } = this.#open().memory;
+    const { kernels, memory } = this.#open();
+    const { buffer } = memory;
     const rows = rowsOf(pass);
     const tokens = new Int32Array(buffer, buffers.tokens, rows);
-    const positions = new Int32Array(buffer, buffers.positions, rows);
-    const rowIds = new Int32Array(buffer, buffers.rowIds, rows);
     const starts = new Int32Array(buffer, buffers.starts, texts.length + 1);
     const labels = new Int32Array(buffer, buffers.labels, texts.length);
     pass.texts.forEach(({ first, rows: count, keys }, t) => {
       const b = texts[t];
       tokens.set(batch.tokens.subarray(b * batch.padded, b * batch.padded + count), first);
-      for (let i = 0; i < count; i++) {
-        positions[first + i] = i < keys ? i + 1 : 0;
-        rowIds[first + i] = b * this.config.maxLength + i;
-      }
+      const at = 4 * first;
+      kernels.number_rows(buffers.positions + at, buffers.rowIds + at, count, keys, b * this.config.maxLength);
       starts[t] = first;
       labels[t] = batch.labels?.[b] ?? 0;
     });

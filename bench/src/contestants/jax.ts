@@ -7,7 +7,7 @@ import type { Problem } from "../../../src/bench/problem.js";
 import { load } from "../load.js";
 import { type Contestant, type Direction, type Formulation, literalIsMultiscale, type Session } from "./contestant.js";
 
-interface JaxArray {
+export interface JaxArray {
   readonly ref: JaxArray;
   mul(other: number | JaxArray): JaxArray;
   add(other: number | JaxArray): JaxArray;
@@ -17,12 +17,15 @@ interface JaxArray {
   dispose(): void;
 }
 
+/** What its attention has to know of a problem. */
+export type JaxProblem = Pick<Problem, "slices" | "length" | "dim" | "alpha" | "kappa" | "exponent">;
+
 type Options = { keepdims: boolean };
 type Attend = (q: JaxArray, k: JaxArray, v: JaxArray) => JaxArray;
 type Loss = (q: JaxArray, k: JaxArray, v: JaxArray, dOutput: JaxArray) => JaxArray;
 
 /** The part of jax-js that is used. */
-interface Jax {
+export interface Jax {
   init(device: string): Promise<string[]>;
   defaultDevice(device: string): string;
   jit<F>(f: F): F & { dispose(): void };
@@ -49,7 +52,7 @@ interface Jax {
  * takes the one that is fastest there: for the forward pass rows are added to kᵀ, for gradients columns to k, with zeros up
  * to a multiple of four.
  */
-function squaredDistances(jax: Jax, problem: Problem, direction: Direction, q: JaxArray, k: JaxArray): JaxArray {
+function squaredDistances(jax: Jax, problem: JaxProblem, direction: Direction, q: JaxArray, k: JaxArray): JaxArray {
   const { numpy: np } = jax;
   const { slices, length, dim, alpha, kappa } = problem;
   const factor = (alpha === 2 ? -1 : 1) / (kappa * kappa);
@@ -75,7 +78,8 @@ function squaredDistances(jax: Jax, problem: Problem, direction: Direction, q: J
   return np.matmul(np.concatenate(queries, -1), np.matrixTranspose(np.concatenate(keys, -1)));
 }
 
-function attention(jax: Jax, problem: Problem, direction: Direction, formulation: Formulation): Attend {
+/** Attention of one head by whole-tensor operations. */
+export function attention(jax: Jax, problem: JaxProblem, direction: Direction, formulation: Formulation): Attend {
   const { numpy: np, nn } = jax;
   const { alpha, exponent } = problem;
   return (q, k, v) => {
@@ -114,11 +118,17 @@ function open(jax: Jax, problem: Problem, direction: Direction, formulation: For
   };
 }
 
-export async function loadJax(): Promise<Contestant[]> {
-  const jax = await load<Jax>("@jax-js/jax");
+/** jax-js on its wasm backend. @throws Error where that does not start */
+export async function openJax<More>(): Promise<Jax & More> {
+  const jax = await load<Jax & More>("@jax-js/jax");
   const devices = await jax.init("wasm");
   if (!devices.includes("wasm")) throw new Error("its wasm backend does not start");
   jax.defaultDevice("wasm");
+  return jax;
+}
+
+export async function loadJax(): Promise<Contestant[]> {
+  const jax = await openJax();
   return (["softmax of log", "literal power"] as const).map((formulation) => ({
     name: `jax-js, ${formulation}`,
     family: "jax-js",
