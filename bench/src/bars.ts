@@ -5,7 +5,14 @@
 
 import type { Random } from "../../reference/random.js";
 import { type Mask, sizeName } from "../../src/bench/problem.js";
-import { type Estimate, geometricEstimate, median, medianEstimate, ratios } from "../../src/bench/statistics.js";
+import {
+  type Estimate,
+  geometricEstimate,
+  geometricMean,
+  median,
+  medianEstimate,
+  ratios,
+} from "../../src/bench/statistics.js";
 import type { Direction } from "./contestants/contestant.js";
 import { ourName } from "./contestants/ours.js";
 import { backwardSizes } from "./sizes.js";
@@ -23,6 +30,8 @@ export interface Bar extends Estimate {
   readonly aim?: number;
   /** Undefined where there is an aim alone. */
   readonly met?: boolean;
+  /** Where a bar against a peer is missed: the share of the plain peak that we would have to reach. */
+  readonly needs?: number;
 }
 
 type Limit = Pick<Bar, "atLeast" | "atMost" | "aim">;
@@ -77,6 +86,12 @@ function judge(what: string, where: string, estimate: Estimate, limit: Limit): B
   return atMost === undefined ? bar : { ...bar, met: estimate.value <= atMost };
 }
 
+/** A ratio grows in proportion to our share of the peak, the peer's time being what it is. */
+function withNeeds(bar: Bar, share: number): Bar {
+  if (bar.met !== false || bar.atLeast === undefined || !Number.isFinite(share)) return bar;
+  return { ...bar, needs: (share * bar.atLeast) / bar.value };
+}
+
 /** All bars that the groups have rows for. `subject` is the contestant that they are about. */
 export function judgeBars(groups: readonly Group[], random: Random, subject = ourName): Bar[] {
   const multiscale = groups.filter(({ alpha }) => alpha === 1.2);
@@ -97,14 +112,25 @@ export function judgeBars(groups: readonly Group[], random: Random, subject = ou
     }
     return sets;
   }
+  /** Our share of the plain peak at a size; for the mean, the mean of the shares at all sizes. */
+  function shareOf(where: string): number {
+    const found = multiscale.filter(({ size }) => where === "geometric mean" || sizeName(size) === where);
+    const ours = found.map((group) => {
+      const row = findRow(group, subject);
+      return row ? median(sharesOf(group, row, group.peak.plain)) : Number.NaN;
+    });
+    return geometricMean(ours);
+  }
   for (const { family, each: limit, mean } of peers) {
     const what = `forward: ${family} / ${subject}`;
+    const first = bars.length;
     const sets = each(
       what,
       (group) => bestRatios(group, family, subject, "forward"),
       () => limit,
     );
     if (sets.length > 0) bars.push(judge(what, "geometric mean", geometricEstimate(sets, random), mean ?? {}));
+    for (let at = first; at < bars.length; at++) bars[at] = withNeeds(bars[at], shareOf(bars[at].where));
   }
   each(
     `forward: share of the multiply-add peak, ${subject}`,

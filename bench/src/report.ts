@@ -74,6 +74,7 @@ export function barsTable(bars: readonly Bar[]): string {
     withInterval(bar),
     wanted(bar),
     bar.met === undefined ? "" : bar.met ? pc.green("met") : pc.red("not met"),
+    bar.needs === undefined ? "" : `needs ${(100 * bar.needs).toFixed(0)} % of peak`,
   ]);
-  return `${pc.bold("Bars (alpha = 1.2)")}\n${renderTable(["what", "size", "measured (90 %)", "bar", ""], rows, [2])}`;
+  return `${pc.bold("Bars (alpha = 1.2)")}\n${renderTable(["what", "size", "measured (90 %)", "bar", "", ""], rows, [2])}`;
 }
