@@ -10,22 +10,22 @@
  * follow each other and add up. A row that is NaN in the forward pass, and whatever it touches, is left out of the sums
  * and marked.
  */
-import { ROW } from "./distance";
+import { apart, ROW } from "./distance";
 import {
-  batch, bind, BLOCK, claimPacked, columnGradients, D, degree, delta, dKeys, dLanes, dOutputRows, dOutputs, dValues, E,
-  Field, field, gauss, groups, head, isBound, keep, keyLength, keyRow, laneColumns, laneFlags, laneNorms, laneRows,
-  level, M, N, outputs, P, p, pointer, queryLength, queryRow, roundUp, rowFlags, s, signs, sphere, table, TILE,
-  tileNorms, tileRows, unbind, V, valueGroups, W, w,
+  batch, bind, BLOCK, claimPacked, columnGradients, D, degree, delta, dKeys, dLanes, dLaneSums, dOutputRows, dOutputs,
+  dValues, E, Field, field, gauss, groups, head, isBound, keep, keyLength, keyRow, laneColumns, laneFlags, laneNorms,
+  laneRows, laneTotals, level, M, N, outputs, P, p, pointer, queryLength, queryRow, roundUp, rowFlags, rowTotals, s,
+  signs, sphere, stage, table, TILE, tileNorms, tileRows, unbind, V, valueGroups, W, w,
 } from "./state";
 import { madd } from "./math/madd";
 import { column_sums, pack_groups, pack_lanes } from "./forward";
-import { columns_of_rows, inTiles, lanes_of_rows, largest_bits, pack_values, stage_values } from "./pack";
+import { columns_of_rows, inTiles, lanes_of_rows, largest_bits, pack_values, stage_values, transpose } from "./pack";
 import { product_forward } from "./product";
 import { weight_forward } from "./score";
 import {
   clear_sums, column_backward, degree_backward, orderSum, scaleSum, score_backward, slope_backward, spoil_sums,
 } from "./slope";
-import { point_backward, sphere_backward, value_backward } from "./spread";
+import { apart_backward, point_backward, sphere_backward, value_backward } from "./spread";
 import { begin_block, constants, flags, masked, row0, rowEnd, tile_forward, tileRowCount } from "./tile";
 
 const NAN: i32 = 0x7fc00000;
@@ -49,6 +49,7 @@ function backward_head(b: i32, h: i32): void {
   const rows = <usize>roundUp(M, TILE);
   memory.fill(dKeys, 0, rows * (<usize>P << 2));
   memory.fill(dValues, 0, rows * (<usize>W << 2));
+  memory.fill(rowTotals, 0, rows << 2);
   memory.fill(rowFlags, 0, rows);
 }
 
@@ -151,6 +152,8 @@ export function backward_unit(b: i32, h: i32, from: i32, to: i32): void {
     const valid = max(0, min(rows, queryLength - i0));
     const bad = begin_block_backward(i0, valid);
     memory.fill(dLanes, 0, <usize>P * ROW);
+    memory.fill(dLaneSums, 0, <usize>P * ROW);
+    memory.fill(laneTotals, 0, ROW);
     for (let first = 0; first < keyLength; first += TILE) {
       if (!tile_backward(i0, valid, first)) continue;
       const row = <usize>row0;
@@ -159,14 +162,19 @@ export function backward_unit(b: i32, h: i32, from: i32, to: i32): void {
         degree_backward(rowEnd - row0, degree, bias + (row << 2), columnGradients + (row << 3), masked ? keep : 0);
       }
       value_backward(w, dOutputRows, dValues + inTiles(row0, <usize>W << 2), tileRowCount, W >> 2);
-      slope_backward(tileRowCount);
+      const products = apart && !sphere;
+      slope_backward(tileRowCount, products);
       const k = tileRows + inTiles(row0, <usize>P << 2), dk = dKeys + inTiles(row0, <usize>P << 2);
       if (sphere) sphere_backward(p, signs, laneColumns, k, dLanes, dk, tileRowCount, P >> 2);
-      else point_backward(p, laneColumns, k, dLanes, dk, tileRowCount, P >> 2);
+      else if (products) {
+        const totals = rowTotals + (row << 2);
+        apart_backward(p, laneColumns, k, dLaneSums, dk, laneTotals, totals, tileRowCount, P >> 2);
+      } else point_backward(p, laneColumns, k, dLanes, dk, tileRowCount, P >> 2);
       if (bad || bias) mark(bias != 0);
     }
     const first = (queryRow + <usize>i0) * (<usize>D << 2);
-    finish_points(laneColumns, dLanes, laneNorms, rows, ROW << 2, pointer(Field.DQ) + first);
+    add_lanes(dLaneSums, dLanes);
+    finish_points(laneColumns, dLanes, laneNorms, laneTotals, rows, ROW << 2, pointer(Field.DQ) + first);
     for (let lane = 0; lane < valid; lane++) {
       if (!(flagOf(lane) & (BAD_SLOPES | BAD_COLUMN))) continue;
       fill_nan(pointer(Field.DQ) + first + <usize>lane * (<usize>D << 2), D);
@@ -219,21 +227,37 @@ function mark(columns: bool): void {
   }
 }
 
+/** Adds [4 pairs][P/4][4][8 lanes] to [P/4][32 lanes][4]. */
+function add_lanes(from: usize, to: usize): void {
+  for (let lane: usize = 0; lane < 32; lane += 4) {
+    let x = from + (lane >> 3) * (<usize>P << 5) + ((lane & 4) << 2), y = to + (lane << 4);
+    for (let g = 0; g < P; g += 4) {
+      transpose(x, 32, 4, stage, 16);
+      for (let at: usize = 0; at < 64; at += 16) {
+        v128.store(y + at, f32x4.add(v128.load(y + at), v128.load(stage + at)));
+      }
+      x += 128;
+      y += ROW << 2;
+    }
+  }
+}
+
 /**
- * Scratch gradients, in groups of `pitch` bytes, to the caller's rows; on the sphere projected onto the tangent plane
- * and divided by the norm.
+ * Scratch gradients, in groups of `pitch` bytes, to the caller's rows: less `totals` times the point in the plane, on
+ * the sphere projected onto the tangent plane and divided by the norm.
  */
-function finish_points(points: usize, gradient: usize, norms: usize, rows: i32, pitch: usize, to: usize): void {
+function finish_points(
+  points: usize, gradient: usize, norms: usize, totals: usize, rows: i32, pitch: usize, to: usize,
+): void {
   const scale = reinterpret<f32>(field(Field.SCALE));
   for (let r = 0; r < rows; r++) {
-    let along: f64 = 0, factor: f64 = scale;
+    let along: f64 = load<f32>(totals + (<usize>r << 2)), factor: f64 = scale;
     if (sphere) {
       for (let d = 0; d < E; d++) along += component(points, d, pitch) * component(gradient, d, pitch);
       factor = load<f32>(norms + (<usize>r << 2));
     }
     for (let d = 0; d < D; d++) {
-      let x = component(gradient, d, pitch);
-      if (sphere) x -= along * component(points, d, pitch);
+      const x = component(gradient, d, pitch) - along * component(points, d, pitch);
       store<f32>(to + (<usize>d << 2), <f32>(x * factor));
     }
     points += 16;
@@ -265,7 +289,8 @@ export function backward_finish(): void {
   for (let j = 0; j < keyLength; j += TILE) {
     const tile = <usize>j;
     const rows = min(TILE, keyLength - j), to = points + tile * (<usize>D << 2);
-    finish_points(tileRows + tile * bytes, dKeys + tile * bytes, tileNorms + (tile << 2), rows, 1024, to);
+    const row = tile << 2;
+    finish_points(tileRows + tile * bytes, dKeys + tile * bytes, tileNorms + row, rowTotals + row, rows, 1024, to);
   }
   for (let j = 0; j < keyLength; j++) {
     const row = <usize>j, flag = load<u8>(rowFlags + row);

@@ -27,6 +27,9 @@ export const EXPANDED_FROM: i32 = 16;
  */
 const CHUNK: usize = 16 * 16;
 
+/** Whether all distances of the tile at hand are expanded: no two points of it are close for their size. */
+export let apart: bool = false;
+
 /** d^2 from the inner product, in the place of which it comes. */
 // @ts-ignore: decorator
 @inline
@@ -49,6 +52,7 @@ export function distance_forward(
   q: usize, k: usize, z: usize, groups: i32, dim: i32, expanded: bool, qq: usize, kk: usize,
 ): v128 {
   let largest = f32x4.splat(0);
+  apart = expanded;
   const bytes = <usize>dim << 4;
   let chances = expanded ? 2 : 0;
   for (let pair = 0; pair < 4; pair++) {
@@ -106,16 +110,9 @@ export function distance_forward(
         done = !v128.any_true(close);
         if (!done) {
           chances--;
+          apart = false;
           query = q;
           key -= bytes;
-          a0 = f32x4.splat(0);
-          b0 = f32x4.splat(0);
-          a1 = f32x4.splat(0);
-          b1 = f32x4.splat(0);
-          a2 = f32x4.splat(0);
-          b2 = f32x4.splat(0);
-          a3 = f32x4.splat(0);
-          b3 = f32x4.splat(0);
         }
       }
       if (!done) {
@@ -127,6 +124,14 @@ export function distance_forward(
           }
         }
         for (;;) {
+          a0 = f32x4.splat(0);
+          b0 = f32x4.splat(0);
+          a1 = f32x4.splat(0);
+          b1 = f32x4.splat(0);
+          a2 = f32x4.splat(0);
+          b2 = f32x4.splat(0);
+          a3 = f32x4.splat(0);
+          b3 = f32x4.splat(0);
           do {
             const x = v128.load(query);
             const y = v128.load(query, 16);
@@ -159,14 +164,6 @@ export function distance_forward(
           v128.store(out, f32x4.add(v128.load(out, 272), b2), 272);
           v128.store(out, f32x4.add(v128.load(out, 384), a3), 384);
           v128.store(out, f32x4.add(v128.load(out, 400), b3), 400);
-          a0 = f32x4.splat(0);
-          b0 = f32x4.splat(0);
-          a1 = f32x4.splat(0);
-          b1 = f32x4.splat(0);
-          a2 = f32x4.splat(0);
-          b2 = f32x4.splat(0);
-          a3 = f32x4.splat(0);
-          b3 = f32x4.splat(0);
         }
         if (bytes > CHUNK) {
           a0 = f32x4.add(a0, v128.load(out));

@@ -15,7 +15,7 @@ import {
 } from "./pack";
 import { weight_forward } from "./score";
 import {
-  batch, bind, BLOCK, claimPacked, columns, D, degree, E, Field, field, groups, groupSquares, head, isBound, keep,
+  batch, bind, BLOCK, claimPacked, columns, D, degree, delta, E, Field, field, groups, groupSquares, head, isBound, keep,
   keyLength, keyRow, laneRows, lanes, laneSquares, M, N, outputs, P, pointer, poison, queryLength, queryRow, reference,
   s, stage, sum, table, TILE, top, unbind, V, W, w,
 } from "./state";
@@ -196,17 +196,19 @@ export function weights_unit(b: i32, h: i32, from: i32, to: i32): void {
 
 /** e^(s - r) / l of the tile, transposed to rows of M. */
 function write_weights(to: usize, valid: i32, keys: i32): void {
+  // The sums over all tiles are known already: those of this one go where nobody looks.
+  weight_forward(table, s, w, reference, delta, tileRowCount);
   const bytes = <usize>M << 2;
   for (let half: usize = 0; half < 8; half++) {
     const lane0 = <i32>half * 4;
     if (lane0 >= valid) return;
     const lane = half << 4;
-    const r = v128.load(reference + lane), l = v128.load(sum + lane);
+    const l = v128.load(sum + lane);
     const nan = v128.and(i32x4.ne(v128.load(poison + lane), i32x4.splat(0)), i32x4.splat(NAN));
     for (let j = 0; j < keys; j += 4) {
       for (let i: usize = 0; i < 4; i++) {
         const at = (<usize>j + i) * ROW + lane;
-        let x = f32x4.div(exp(table, f32x4.sub(v128.load(s + at), r)), l);
+        let x = f32x4.div(v128.load(w + at), l);
         const kept = masked ? v128.load(keep + at) : i32x4.splat(-1);
         x = v128.and(v128.or(x, nan), kept);
         v128.store(stage + (i << 4), x);

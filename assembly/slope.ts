@@ -76,11 +76,12 @@ export function degree_backward(rows: i32, a: f64, bias: usize, sums: usize, kee
   }
 }
 
-/** c in place of dS, and the two sums. */
-export function slope_backward(rows: i32): void {
+/** c, or with `negative` -c, in place of dS, and the two sums. */
+export function slope_backward(rows: i32, negative: bool): void {
   const onSphere = sphere, gaussian = gauss;
   const one = f32x4.splat(1), zero = f32x4.splat(0);
-  const scale = f32x4.splat(<f32>(gaussian ? -2 * zs * zs : -exponent * zs * (onSphere ? 1 : zs)));
+  const factor = gaussian ? -2 * zs * zs : -exponent * zs * (onSphere ? 1 : zs);
+  const scale = f32x4.splat(<f32>(negative ? -factor : factor));
   const end = <usize>rows << 7;
   let order = zero, length = zero;
   for (let at: usize = 0; at < end; at += 16) {
@@ -114,7 +115,8 @@ export function slope_backward(rows: i32): void {
   scaleSum += total(length);
 }
 
-function total(x: v128): f64 {
+/** The sum of the lanes. */
+export function total(x: v128): f64 {
   return <f64>f32x4.extract_lane(x, 0) + <f64>f32x4.extract_lane(x, 1) +
     <f64>f32x4.extract_lane(x, 2) + <f64>f32x4.extract_lane(x, 3);
 }

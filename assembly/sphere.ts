@@ -38,37 +38,30 @@ function chords(query: usize, key: usize, end: usize, out: usize, plus: bool): v
     query += 32;
     key += 16;
   } while (key != end);
-  store8(out, 0, a0, b0, plus);
-  store8(out, 128, a1, b1, plus);
-  store8(out, 256, a2, b2, plus);
-  store8(out, 384, a3, b3, plus);
+  store_coded(out, a0, plus);
+  store_coded(out + 16, b0, plus);
+  store_coded(out + 128, a1, plus);
+  store_coded(out + 144, b1, plus);
+  store_coded(out + 256, a2, plus);
+  store_coded(out + 272, b2, plus);
+  store_coded(out + 384, a3, plus);
+  store_coded(out + 400, b3, plus);
   a0 = f32x4.pmax(f32x4.pmax(a0, b0), f32x4.pmax(a1, b1));
   a2 = f32x4.pmax(f32x4.pmax(a2, b2), f32x4.pmax(a3, b3));
   return f32x4.pmax(a0, a2);
 }
 
-/** Codes the squares, or replaces those of obtuse pairs beyond 3 by their exact sums. */
-function store8(out: usize, offset: usize, a: v128, b: v128, plus: bool): void {
-  out += offset;
+/** Codes the squares, or with `plus` replaces those of obtuse pairs beyond 3 by their exact sums. */
+function store_coded(out: usize, a: v128, plus: bool): void {
   if (plus) {
+    const x = v128.load(out);
     // -1 codes a difference squared of 3.
-    const limit = f32x4.splat(-1.0001), zero = f32x4.splat(0);
-    const x = v128.load(out), y = v128.load(out, 16);
-    const farA = v128.and(f32x4.ge(x, limit), i32x4.lt_s(x, zero));
-    const farB = v128.and(f32x4.ge(y, limit), i32x4.lt_s(y, zero));
-    v128.store(out, v128.bitselect(f32x4.neg(a), x, farA));
-    v128.store(out, v128.bitselect(f32x4.neg(b), y, farB), 16);
+    const far = v128.and(f32x4.ge(x, f32x4.splat(-1.0001)), i32x4.lt_s(x, f32x4.splat(0)));
+    v128.store(out, v128.bitselect(f32x4.neg(a), x, far));
   } else {
-    v128.store(out, code(a));
-    v128.store(out, code(b), 16);
+    const sum = f32x4.neg(f32x4.pmax(f32x4.splat(0), f32x4.sub(f32x4.splat(4), a)));
+    v128.store(out, v128.bitselect(sum, a, f32x4.gt(a, f32x4.splat(2))));
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function code(a: v128): v128 {
-  const sum = f32x4.neg(f32x4.pmax(f32x4.splat(0), f32x4.sub(f32x4.splat(4), a)));
-  return v128.bitselect(sum, a, f32x4.gt(a, f32x4.splat(2)));
 }
 
 /** Writes the coded squares of `groups` groups of 4 keys. */

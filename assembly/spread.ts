@@ -5,14 +5,19 @@
  *   dq_i += sum_j c_ij (q_i - k_j),  dk_j -= the same terms        point_backward
  *   dq_i += sum_j g c_ij (q_i - g k_j),  dk_j -= sum_i c_ij (q_i - g k_j),  g = +-1       sphere_backward
  *
- * c (q - k) is formed pair by pair: (sum c) q - sum c k would cancel for close points. Both sums use the one
+ * c (q - k) is formed pair by pair where points are close, as (sum c) q - sum c k would cancel. Both sums use the one
  * difference, which makes lanes of components the cheaper choice here. 4 keys and their gradients stay in registers
- * while the queries pass by.
+ * while the queries pass by. In a tile whose points are apart nothing cancels, and two products are cheaper:
+ *
+ *   g = -c:  dq_i += sum_j g_ij k_j - (sum_j g_ij) q_i,  dk_j += sum_i g_ij q_i - (sum_i g_ij) k_j      apart_backward
+ *
  * Shapes: weights and c [64 keys][32 queries]; of the block [P/4 or W/4][32 rows][4], of the tile [P/4 or W/4][64
  * keys][4], so that the inner loop runs through memory in order.
  */
 import { ROW } from "./distance";
 import { madd } from "./math/madd";
+import { total } from "./slope";
+import { value_forward } from "./value";
 
 /** Bytes of a group of 4 components of a block and of a tile. */
 const BLOCK_GROUP: usize = 512;
@@ -102,6 +107,28 @@ export function point_backward(c: usize, q: usize, k: usize, dq: usize, dk: usiz
     dq += BLOCK_GROUP;
     k += TILE_GROUP;
     dk += TILE_GROUP;
+  }
+}
+
+/**
+ * g [keys][32], q, k -> the products, added to dq [4 pairs][P/4][4][8] and dk, and the sums of g, added to `lanes` [32]
+ * and `rows` [keys].
+ */
+export function apart_backward(
+  g: usize, q: usize, k: usize, dq: usize, dk: usize, lanes: usize, rows: usize, keys: i32, groups: i32,
+): void {
+  value_forward(g, k, dq, keys, groups);
+  value_backward(g, q, dk, keys, groups);
+  for (let j = 0; j < keys; j++) {
+    let sum = f32x4.splat(0);
+    for (let lane: usize = 0; lane < ROW; lane += 16) {
+      const x = v128.load(g + lane);
+      sum = f32x4.add(sum, x);
+      v128.store(lanes + lane, f32x4.add(v128.load(lanes + lane), x));
+    }
+    store<f32>(rows, load<f32>(rows) + <f32>total(sum));
+    g += ROW;
+    rows += 4;
   }
 }
 

@@ -126,6 +126,10 @@ export let laneSquares: usize = 0;
 export let groupSquares: usize = 0;
 export let laneColumns: usize = 0;
 export let dLanes: usize = 0;
+/** [4][P/4][4][8], [32], [R]: sums over tiles whose points are apart; see `apart_backward`. */
+export let dLaneSums: usize = 0;
+export let laneTotals: usize = 0;
+export let rowTotals: usize = 0;
 /** [4][W/4][4][8] */
 export let outputs: usize = 0;
 /** [W/4][32][4], [4][V][8] */
@@ -220,6 +224,9 @@ export function open(callRecord: usize, scratch: usize, backward: bool): void {
     columnGradients = take(2 * rows);
     laneColumns = take(<usize>(BLOCK * P));
     dLanes = take(<usize>(BLOCK * P));
+    dLaneSums = take(<usize>(BLOCK * P));
+    laneTotals = take(32);
+    rowTotals = take(rows);
     dOutputRows = take(<usize>(BLOCK * W));
     dOutputs = take(<usize>(BLOCK * V));
     tileRows = take(rows * <usize>P);

@@ -6,16 +6,12 @@
 /** Bytes of the table. */
 export const TABLE_BYTES: usize = 64 * 16;
 
-/** Sets entry `index` to `value` in all lanes. */
-// @ts-ignore: decorator
-@inline
-export function constant(table: usize, index: usize, value: f64): void {
-  v128.store(table + index * 16, f32x4.splat(<f32>value));
+/** Sets entry `index` to `value` in all lanes. Not inlined, as a vector constant takes 16 bytes of the module. */
+export function constant(table: usize, index: usize, value: f32): void {
+  v128.store(table + index * 16, f32x4.splat(value));
 }
 
 /** Sets entry `index` to the bits `value` in all lanes. */
-// @ts-ignore: decorator
-@inline
 export function constant_bits(table: usize, index: usize, value: i32): void {
   v128.store(table + index * 16, i32x4.splat(value));
 }

@@ -24,7 +24,7 @@ export function asin_constants(table: usize): void {
   constant(table, ASIN + 5, -0.09249711298029714);
   constant(table, ASIN + 6, 0.11124150248205081);
   constant(table, ASIN + 7, 0.25);
-  constant(table, ASIN + 8, Math.PI);
+  constant(table, ASIN + 8, <f32>Math.PI);
   constant_bits(table, ASIN + 9, 0x7fffffff);
   constant(table, ASIN + 10, 0.5);
 }

@@ -30,8 +30,6 @@ export function exp_constants(table: usize): void {
   constant(table, EXP + 8, 1.4426950408889634);
 }
 
-// @ts-ignore: decorator
-@inline
 export function exp(table: usize, x: v128): v128 {
   const y = f32x4.pmax(v128.load(table, EXP * 16), f32x4.mul(x, v128.load(table, (EXP + 8) * 16)));
   const magic = v128.load(table, (EXP + 1) * 16);

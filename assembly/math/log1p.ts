@@ -23,7 +23,7 @@ export const LOG1P: usize = 8;
 const SMALL = LOG1P;
 const MEDIUM = LOG1P + 5;
 const GENERAL = LOG1P + 12;
-const MINUS = GENERAL + 14;
+const MINUS = GENERAL + 9;
 
 /** Largest z of the two short polynomials. */
 export const SMALL_Z: f32 = 0.125;
@@ -38,32 +38,32 @@ export const NEGATION: i32 = 3;
 /** Coefficients of factor * log(1 + z), lowest degree first. */
 export function log1p_constants(table: usize, factor: f64): void {
   const ln2 = factor * 0.6931471805599453;
-  constant(table, SMALL, factor * 0.9999999924726473);
-  constant(table, SMALL + 1, factor * -0.49999695941155825);
-  constant(table, SMALL + 2, factor * 0.3331355674548025);
-  constant(table, SMALL + 3, factor * -0.24544370566826113);
-  constant(table, SMALL + 4, factor * 0.15588881927594656);
-  constant(table, MEDIUM, factor * 0.999999996491058);
-  constant(table, MEDIUM + 1, factor * -0.49999899846528684);
-  constant(table, MEDIUM + 2, factor * 0.3332862670426956);
-  constant(table, MEDIUM + 3, factor * -0.24915967228390504);
-  constant(table, MEDIUM + 4, factor * 0.1926922381803664);
-  constant(table, MEDIUM + 5, factor * -0.13255032399903582);
-  constant(table, MEDIUM + 6, factor * 0.054993786781790066);
-  constant(table, GENERAL, ln2 * 1.4426950036522268);
-  constant(table, GENERAL + 1, ln2 * -0.7213473468015811);
-  constant(table, GENERAL + 2, ln2 * 0.48091064299343284);
-  constant(table, GENERAL + 3, ln2 * -0.3607036829986242);
-  constant(table, GENERAL + 4, ln2 * 0.2879162464368481);
-  constant(table, GENERAL + 5, ln2 * -0.2389448157968479);
-  constant(table, GENERAL + 6, ln2 * 0.21571561840780426);
-  constant(table, GENERAL + 7, ln2 * -0.2072697938838299);
-  constant(table, GENERAL + 8, ln2 * 0.12583704412809554);
-  constant(table, GENERAL + 9, 1);
-  constant_bits(table, GENERAL + 10, 0x3f3504f3); // sqrt(1/2)
-  constant_bits(table, GENERAL + 11, 0x7f800000);
-  constant(table, GENERAL + 12, 1e37); // keeps 2^-e a normal number, and -z above the score of a masked pair
-  constant(table, GENERAL + 13, ln2);
+  constant(table, SMALL, <f32>(factor * 0.9999999924726473));
+  constant(table, SMALL + 1, <f32>(factor * -0.49999695941155825));
+  constant(table, SMALL + 2, <f32>(factor * 0.3331355674548025));
+  constant(table, SMALL + 3, <f32>(factor * -0.24544370566826113));
+  constant(table, SMALL + 4, <f32>(factor * 0.15588881927594656));
+  constant(table, MEDIUM, <f32>(factor * 0.999999996491058));
+  constant(table, MEDIUM + 1, <f32>(factor * -0.49999899846528684));
+  constant(table, MEDIUM + 2, <f32>(factor * 0.3332862670426956));
+  constant(table, MEDIUM + 3, <f32>(factor * -0.24915967228390504));
+  constant(table, MEDIUM + 4, <f32>(factor * 0.1926922381803664));
+  constant(table, MEDIUM + 5, <f32>(factor * -0.13255032399903582));
+  constant(table, MEDIUM + 6, <f32>(factor * 0.054993786781790066));
+  constant(table, GENERAL, <f32>(ln2 * 1.4426950036522268));
+  constant(table, GENERAL + 1, <f32>(ln2 * -0.7213473468015811));
+  constant(table, GENERAL + 2, <f32>(ln2 * 0.48091064299343284));
+  constant(table, GENERAL + 3, <f32>(ln2 * -0.3607036829986242));
+  constant(table, GENERAL + 4, <f32>(ln2 * 0.2879162464368481));
+  constant(table, GENERAL + 5, <f32>(ln2 * -0.2389448157968479));
+  constant(table, GENERAL + 6, <f32>(ln2 * 0.21571561840780426));
+  constant(table, GENERAL + 7, <f32>(ln2 * -0.2072697938838299));
+  constant(table, GENERAL + 8, <f32>(ln2 * 0.12583704412809554));
+  constant(table, GENERAL + 10, 1);
+  constant_bits(table, GENERAL + 11, 0x3f3504f3); // sqrt(1/2)
+  constant_bits(table, GENERAL + 12, 0x7f800000);
+  constant(table, GENERAL + 13, 1e37); // keeps 2^-e a normal number, and -z above the score of a masked pair
+  constant(table, GENERAL + 14, <f32>ln2);
   constant(table, MINUS, -1);
 }
 
@@ -79,15 +79,14 @@ export function range_of(largest: v128): i32 {
   return v128.any_true(f32x4.gt(largest, f32x4.splat(MEDIUM_Z))) ? ANY_RANGE : MEDIUM_RANGE;
 }
 
-/** Table addresses of the lowest and the highest coefficient. */
+/** Table address of the lowest coefficient: 5, 7, 9 and 1 of them follow each other. */
 export function lowest_of(t: usize, range: i32): usize {
-  const first = range == SMALL_RANGE ? SMALL : range == MEDIUM_RANGE ? MEDIUM : range == ANY_RANGE ? GENERAL : MINUS;
-  return t + first * 16;
+  return t + ((<usize>LOG1P + range * (range + 4)) << 4);
 }
 
+/** Table address of the highest coefficient. */
 export function highest_of(t: usize, range: i32): usize {
-  const degree = range == SMALL_RANGE ? 4 : range == MEDIUM_RANGE ? 6 : range == ANY_RANGE ? 8 : 0;
-  return lowest_of(t, range) + degree * 16;
+  return lowest_of(t, range) + (range == NEGATION ? 0 : (4 + 2 * range) << 4);
 }
 
 /**
@@ -100,14 +99,14 @@ export function log1p_rows(
   t: usize, range: i32, lowest: usize, highest: usize, z0: v128, z1: v128, z2: v128, z3: v128, s: usize,
 ): v128 {
   if (range >= ANY_RANGE) {
-    const limit = at(t, GENERAL + 12);
+    const limit = at(t, GENERAL + 13);
     z0 = f32x4.pmin(limit, z0);
     z1 = f32x4.pmin(limit, z1);
     z2 = f32x4.pmin(limit, z2);
     z3 = f32x4.pmin(limit, z3);
   }
   if (range == ANY_RANGE) {
-    const one = at(t, GENERAL + 9), half = at(t, GENERAL + 10), bits = at(t, GENERAL + 11), ln2 = at(t, GENERAL + 13);
+    const one = at(t, GENERAL + 10), half = at(t, GENERAL + 11), bits = at(t, GENERAL + 12), ln2 = at(t, GENERAL + 14);
     const e0 = v128.and(i32x4.sub(f32x4.add(z0, one), half), bits), c0 = i32x4.sub(one, e0);
     const e1 = v128.and(i32x4.sub(f32x4.add(z1, one), half), bits), c1 = i32x4.sub(one, e1);
     const e2 = v128.and(i32x4.sub(f32x4.add(z2, one), half), bits), c2 = i32x4.sub(one, e2);
