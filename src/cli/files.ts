@@ -1,9 +1,8 @@
-/**
- * Files in and out. A file appears whole or not at all: it is written beside its place under another name, then renamed.
- */
+/** Files in and out, with what goes wrong said in the words of the option that named them. */
 
-import { access, constants, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, open, readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { replaceFile } from "../files/replace.js";
 import { UsageError } from "./errors.js";
 
 /** Bytes of the beginning of a file, and whether there are more. */
@@ -83,14 +82,11 @@ export async function writeWhole(
   content: string | Uint8Array,
 ): Promise<string> {
   const target = resolve(directory, path);
-  const temporary = `${target}.${process.pid}.part`;
   try {
     await mkdir(dirname(target), { recursive: true });
-    await writeFile(temporary, content, { flag: "wx" });
-    await rename(temporary, target);
+    await replaceFile(target, content);
     return target;
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
     throw cannotWrite(option, path, error);
   }
 }

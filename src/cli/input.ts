@@ -21,6 +21,7 @@ export interface InputText extends Tokens {
  * Reads and splits the text.
  * @param words what stands on the command line itself
  * @param file value of --text; "-" is standard input
+ * @param prepare what is done to the text before it is split
  * @throws UsageError when there is none, both, no text, or too little of it
  */
 export async function readText(
@@ -28,6 +29,7 @@ export async function readText(
   words: readonly string[],
   file: string | undefined,
   limit: number,
+  prepare: (text: string) => string = (text) => text,
 ): Promise<InputText> {
   if (file !== undefined && words.length > 0) {
     throw new UsageError(`--text: expected either a file or words, got "${file}" and "${words.join(" ")}"`);
@@ -37,7 +39,7 @@ export async function readText(
   }
   const name = file === "-" ? "standard input" : file;
   const text = file === undefined ? words.join(" ") : await decode(io, file);
-  const { tokens, truncated } = tokenize(text, limit);
+  const { tokens, truncated } = tokenize(prepare(text), limit);
   if (tokens.length < 2) {
     const found = tokens.length === 0 ? "none" : `only "${tokens[0]}"`;
     throw new UsageError(`${name ?? "text"}: expected at least two words, numbers or symbols, got ${found}`);

@@ -3,6 +3,8 @@
  * `process` apart from `nodeIo`.
  */
 
+import { spawn } from "node:child_process";
+
 /** Where text goes. */
 export interface Sink {
   write(text: string): void;
@@ -24,6 +26,10 @@ export interface Io {
   /** Standard input to its end, or until there is more than `limit` bytes of it. */
   readStdin(limit: number): Promise<Uint8Array>;
   now(): Date;
+  /** Calls back on the first interruption (Ctrl-C); a second one ends the process. Returns how to stop listening. */
+  onInterrupt(callback: () => void): () => void;
+  /** Runs another `fna` with these words in a process of its own, its standard error joined to ours; its exit code. */
+  runSelf(argv: readonly string[]): Promise<number>;
 }
 
 /** How many colours may be written: none, the 256 of xterm, or 24 bits. */
@@ -52,7 +58,23 @@ export function nodeIo(): Io {
     directory: process.cwd(),
     readStdin,
     now: () => new Date(),
+    onInterrupt(callback) {
+      process.once("SIGINT", callback);
+      return () => process.removeListener("SIGINT", callback);
+    },
+    runSelf,
   };
+}
+
+function runSelf(argv: readonly string[]): Promise<number> {
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1], ...argv], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    // A signal leaves no code.
+    child.on("close", (code) => resolve(code ?? 1));
+  });
 }
 
 function streamSink(stream: NodeJS.WriteStream): Sink {

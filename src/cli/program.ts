@@ -5,9 +5,13 @@
 
 import { Command, CommanderError } from "commander";
 import manifest from "../../package.json" with { type: "json" };
+import { addAnalyze } from "./commands/analyze.js";
 import { addAttend } from "./commands/attend.js";
 import { addBench } from "./commands/bench.js";
+import { addEval } from "./commands/eval.js";
 import { addReport } from "./commands/report.js";
+import { addSweep } from "./commands/sweep.js";
+import { addTrain } from "./commands/train.js";
 import { addVerify } from "./commands/verify.js";
 import { exitCodes, explain } from "./errors.js";
 import type { Io } from "./io.js";
@@ -15,7 +19,16 @@ import type { Io } from "./io.js";
 /** Adds a subcommand; what it gives back from `finish` becomes the exit code. */
 export type AddCommand = (program: Command, io: Io, finish: (code: number) => void) => void;
 
-const commands: readonly AddCommand[] = [addAttend, addBench, addReport, addVerify];
+const commands: readonly AddCommand[] = [
+  addAttend,
+  addBench,
+  addReport,
+  addVerify,
+  addTrain,
+  addEval,
+  addSweep,
+  addAnalyze,
+];
 
 /**
  * Runs one command line.
@@ -25,7 +38,7 @@ const commands: readonly AddCommand[] = [addAttend, addBench, addReport, addVeri
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let code: number = exitCodes.done;
   const program = new Command("fna")
-    .description("Fractional neural attention: look at it, and check it.")
+    .description("Fractional neural attention: look at it, check it, and learn with it.")
     .version(manifest.version)
     .showHelpAfterError("(--help says more)")
     .exitOverride()

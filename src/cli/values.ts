@@ -71,3 +71,8 @@ export function readNumbers(_key: string, value: unknown): unknown {
 export function plainNumbers(_key: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
+
+/** One or more numbers that `single` takes, separated by commas; each once. */
+export function listOfNumbers(single: (word: string) => number): (word: string) => readonly number[] {
+  return (word) => [...new Set(word.split(",").map((part) => single(part)))];
+}

@@ -9,7 +9,6 @@ import { join } from "node:path";
 import { tokenize } from "../text/tokens.js";
 import type { Corpus, Document } from "./corpus.js";
 import { MissingCorpusError } from "./errors.js";
-import { htmlText } from "./mail.js";
 import { nearDuplicates } from "./near-duplicates.js";
 import { splitByHash } from "./split.js";
 
@@ -42,7 +41,8 @@ export async function readImdb(
   const documents: Document[] = [];
   for (const [i, file] of files.entries()) {
     onProgress(i, files.length);
-    const text = htmlText(await readFile(join(folder, `${file.id}.txt`), "utf8"));
+    // Line breaks are the only markup that the reviews have.
+    const text = (await readFile(join(folder, `${file.id}.txt`), "utf8")).replaceAll("<br />", "\n");
     documents.push({ ...file, tokens: tokenize(text, length).tokens });
   }
   const test = documents.filter(({ group }) => group.startsWith("test/"));

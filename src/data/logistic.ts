@@ -1,8 +1,8 @@
 /**
  * Multinomial logistic regression on bags of words: the sanity line of text classification. It sees which words a document
- * has and nothing of their order.
+ * has and how often, and nothing of their order.
  *
- *   x_w = 1 if word w occurs, scaled to unit length;  p = softmax(W x + b)
+ *   x_w = log(1 + count of word w), scaled to unit length;  p = softmax(W x + b)
  *   minimise  mean −log p_label + (λ/2)‖W‖²        b is free
  *
  * Full-batch accelerated gradient descent (Nesterov 1983 with restarts where the objective grows) with the step 1/(½·(1 + 1) + λ): the
@@ -23,7 +23,8 @@ export interface LogisticRegression {
   predict(tokens: readonly string[]): Float64Array;
 }
 
-type Bag = { readonly words: Int32Array; readonly value: number };
+/** The words that occur and their x. */
+type Bag = { readonly words: Int32Array; readonly values: Float64Array };
 type Labelled = Pick<Document, "tokens" | "label">;
 
 /**
@@ -74,16 +75,22 @@ export function fitLogistic(
 }
 
 function bagOf(tokens: readonly string[], vocabulary: Vocabulary): Bag {
-  const words = Int32Array.from(new Set(tokens.map((token) => vocabulary.id(token)))).sort();
-  return { words, value: words.length === 0 ? 0 : 1 / Math.sqrt(words.length) };
+  const counts = new Map<number, number>();
+  for (const token of tokens) {
+    const id = vocabulary.id(token);
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+  }
+  const raw = Float64Array.from(counts.values(), (count) => Math.log1p(count));
+  const norm = Math.hypot(...raw);
+  return { words: Int32Array.from(counts.keys()), values: raw.map((value) => value / norm) };
 }
 
-function softmaxOf({ words, value }: Bag, parameters: Float64Array, size: number, classes: number): Float64Array {
+function softmaxOf({ words, values }: Bag, parameters: Float64Array, size: number, classes: number): Float64Array {
   const logits = new Float64Array(classes);
   for (let c = 0; c < classes; c++) {
     let sum = 0;
-    for (let w = 0; w < words.length; w++) sum += parameters[c * size + words[w]];
-    logits[c] = sum * value + parameters[classes * size + c];
+    for (let w = 0; w < words.length; w++) sum += values[w] * parameters[c * size + words[w]];
+    logits[c] = sum + parameters[classes * size + c];
   }
   const most = logits.reduce((a, b) => Math.max(a, b));
   const powers = logits.map((logit) => Math.exp(logit - most));
@@ -107,10 +114,10 @@ function objective(
     const p = softmaxOf(bags[i], parameters, size, classes);
     const { label } = documents[i];
     loss -= Math.log(Math.max(p[label], Number.MIN_VALUE)) / bags.length;
-    const { words, value } = bags[i];
+    const { words, values } = bags[i];
     for (let c = 0; c < classes; c++) {
       const error = (p[c] - (c === label ? 1 : 0)) / bags.length;
-      for (let w = 0; w < words.length; w++) gradient[c * size + words[w]] += error * value;
+      for (let w = 0; w < words.length; w++) gradient[c * size + words[w]] += error * values[w];
       gradient[classes * size + c] += error;
     }
   }

@@ -5,21 +5,30 @@
  * Where a part comes both as text and as HTML the HTML is taken: the text is often only a line that asks for another
  * reader, and people see the other one.
  *
+ * The parsers are `postal-mime` and `htmlparser2`, handed in by the caller: they are installed with the mails (`corpora/`),
+ * and not with the package, which nobody else needs them for.
+ *
  * Non-goals: layout, links, pictures, and the charset of bytes that were lost before they came here.
  */
 
-import { Parser } from "htmlparser2";
-import PostalMime from "postal-mime";
+import type { Parser } from "htmlparser2";
+import type PostalMime from "postal-mime";
+
+/** What takes a mail apart. */
+export interface MailParsers {
+  readonly mime: Pick<typeof PostalMime, "parse">;
+  readonly Html: typeof Parser;
+}
 
 /**
  * The body of a mail as plain text; "" when it has none (attachments only, or nothing).
  * @param raw the whole mail with its headers: bytes, or a string of which only ASCII counts
  */
-export async function mailText(raw: Uint8Array | string): Promise<string> {
-  const { html, text } = await PostalMime.parse(typeof raw === "string" ? toAscii(raw) : raw);
-  const fromHtml = html === undefined ? "" : htmlText(html);
+export async function mailText({ mime, Html }: MailParsers, raw: Uint8Array | string): Promise<string> {
+  const { html, text } = await mime.parse(typeof raw === "string" ? toAscii(raw) : raw);
+  const fromHtml = html === undefined ? "" : htmlText(Html, html);
   if (fromHtml.trim() !== "") return fromHtml;
-  return text !== undefined && undeclaredHtml.test(text) ? htmlText(text) : (text ?? "");
+  return text !== undefined && undeclaredHtml.test(text) ? htmlText(Html, text) : (text ?? "");
 }
 
 /** HTML that says it is plain text. */
@@ -41,10 +50,10 @@ const inline = new Set(
 );
 
 /** The text of an HTML document: entities decoded, comments dropped, a line break wherever an element ends a word. */
-export function htmlText(html: string): string {
+export function htmlText(Html: MailParsers["Html"], html: string): string {
   let text = "";
   let hidden = 0;
-  const parser = new Parser({
+  const parser = new Html({
     onopentag(name) {
       if (unread.has(name)) hidden++;
       if (!inline.has(name)) text += "\n";

