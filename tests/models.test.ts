@@ -142,7 +142,9 @@ describe.each(cases)("%s", (_, options) => {
   });
 });
 
-test.each(loadGolden("classifier").cases)("golden case $id in float32", async (c) => {
+const golden = ["classifier", "checkpoint"].flatMap((group) => loadGolden(group).cases);
+
+test.each(golden)("golden case $id in float32", async (c) => {
   const { config, parameters, batch: texts } = readClassifier(c);
   const { width, classes, ...rest } = config;
   const options = { ...rest, width, classes, projectionBias: c.config.qkv_bias === true };

@@ -5,8 +5,7 @@
 
 import { InvalidArgumentError } from "../errors.js";
 import type { LayerMaps, ModelMaps, NormMap } from "./encoder-program.js";
-import type { Engine, KernelCall } from "./engine.js";
-import { runProgram } from "./engine.js";
+import { type Engine, type KernelCall, runProgram } from "./engine.js";
 import { type Addresses, layOutParameters, orthogonalName, type ParameterLayout } from "./layout.js";
 import { type LinearMap, packCalls, roundUp8 } from "./linear.js";
 import { type ParameterSpec, sizeOf, startKappa } from "./parameters.js";
