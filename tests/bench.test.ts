@@ -32,7 +32,7 @@ describe("the multiply-add loops", () => {
       expect(Math.abs(run() - count)).toBeLessThanOrEqual(count * 10 * 2 ** -22);
       const inner = text.split("loop")[2].split("end")[0];
       const sums = inner.match(/f32x4\.(add|relaxed_madd)/g)!.length;
-      expect(operations).toBe(20_000 * 64 * sums * 8);
+      expect(operations).toBe(5_000 * 64 * sums * 8);
       expect(inner.match(/f32x4\.(mul|relaxed_madd)/g)).toHaveLength(sums);
     }
   });
@@ -42,6 +42,7 @@ describe("problems", () => {
   it("are named by their sizes", () => {
     expect(parseSize("8x512x64")).toEqual({ slices: 8, length: 512, dim: 64 });
     expect(sizeName(parseSize(" 1x4x2 ")!)).toBe("1x4x2");
+    expect(parseSize("1024x1024x64")).toBeDefined();
     for (const word of [
       "8x512",
       "0x1x1",

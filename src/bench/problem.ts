@@ -50,12 +50,16 @@ export function sizeName({ slices, length, dim }: Size): string {
   return `${slices}x${length}x${dim}`;
 }
 
-/** "8x512x32" to numbers; undefined for anything else. */
+/** Numbers of q that a size may have: a quarter of a gigabyte in float32. */
+const mostNumbers = 2 ** 26;
+
+/** "8x512x32" to numbers; undefined for anything else, and for sizes that no memory holds a few tensors of. */
 export function parseSize(word: string): Size | undefined {
   const match = /^(\d{1,6})x(\d{1,6})x(\d{1,6})$/.exec(word.trim());
   if (match === null) return undefined;
   const [slices, length, dim] = match.slice(1).map(Number);
-  return slices > 0 && length > 0 && dim > 0 ? { slices, length, dim } : undefined;
+  const numbers = slices * length * dim;
+  return numbers > 0 && numbers <= mostNumbers ? { slices, length, dim } : undefined;
 }
 
 /** Pairs of a query and a key, masks aside. */

@@ -29,6 +29,9 @@ export interface BenchReport {
   readonly comparison?: readonly Comparison[];
 }
 
+/** A process that has less of a core than this was waiting for it. */
+const busy = 0.8;
+
 /** The report as text. */
 export function benchText(report: BenchReport, io: Io): string {
   const color = pc.createColors(colorDepth(io.stdout, io.env) !== "none");
@@ -51,6 +54,9 @@ function groupLines(group: BenchGroup, loop: string, color: Colors): string[] {
     `${loop}: ${three(median(peak))} GFLOP/s on one thread; this process had ${three(100 * processorShare)} % of a core`,
   ];
   const first = rows[0].label;
+  if (processorShare < busy && rows.every(({ adapter }) => adapter === undefined)) {
+    lines.push("others had the machine: what is formed within a round still holds, milliseconds do not");
+  }
   const head = [
     ...["device", "task", "p50 ms", "p99 ms", "calls", "Mpairs/s", "GFLOP/s", "of peak"],
     ...[`time / ${first} (90 %)`, "error/allowed"],

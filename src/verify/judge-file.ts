@@ -12,8 +12,8 @@
  *    weights and dS as numbers of that type. It joins the errors of all sums but L. 0 for operations in float64.
  * r, t: rounding of the result to its own type.
  *
- * Weights are relative to themselves, and their sum over the keys has roundings here that a battery of short rows can do
- * without: b = e + u (D + M + 8).
+ * Weights are relative to themselves, |x − ref| ≤ (b + r) |ref| + t, and their sum over the keys has roundings here that a
+ * battery of short rows can do without: b = e + u (D + M + 8).
  */
 
 import { createReferenceBackend } from "../backends/reference.js";
@@ -68,7 +68,7 @@ export function judgeCase(
     const bound = relative
       ? bounds.weights + unit * (inputs.headDim + inputs.keys + 8) + r
       : bounds[tensor] + r * largest(reference) + t;
-    // Numbers of this size and less may be lost altogether.
+    // |x − ref| ≤ bound |ref| + t, as one number.
     const floor = relative ? t / bound : 0;
     const { error, at } = worstOf(result, reference, relative, floor);
     return {
@@ -96,7 +96,7 @@ function worstOf({ values }: FileResult, reference: Float64Array, relative: bool
   for (let at = 0; at < reference.length; at++) {
     if (values[at] === reference[at]) continue;
     const difference = Math.abs(values[at] - reference[at]);
-    const error = relative ? difference / Math.max(Math.abs(reference[at]), floor) : difference;
+    const error = relative ? difference / (Math.abs(reference[at]) + floor) : difference;
     if (Number.isNaN(error)) return { error, at };
     if (error > worst.error) worst = { error, at };
   }

@@ -34,12 +34,21 @@ export interface WriteOptions {
 
 const oracle = createReferenceBackend();
 
-/** The bytes of such a file. */
-export function writeCases({ cases, seed, dtype, options: allowed }: WriteOptions): Uint8Array {
+/**
+ * The bytes of such a file.
+ * @param onProgress told before each case how many are done
+ */
+export async function writeCases(
+  { cases, seed, dtype, options: allowed }: WriteOptions,
+  onProgress?: (done: number) => void,
+): Promise<Uint8Array> {
   const tensors: [string, Tensor][] = [];
   const metadata: Record<string, string> = {};
   const random = createRandom(seed);
   for (let c = 0; c < cases; c++) {
+    onProgress?.(c);
+    // Lets a progress bar draw now and then.
+    if (c % 32 === 31) await new Promise((resolve) => setTimeout(resolve, 0));
     const kind = inputKinds[c % inputKinds.length];
     let problem = randomProblem(random, kind, true);
     // Grouped heads are a matter of shapes, which cannot be taken back: draw again.

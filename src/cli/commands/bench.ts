@@ -53,7 +53,7 @@ Examples:
   fna bench --device wasm,webgpu --against before.json`;
 
 export function addBench(program: Command, io: Io, finish: (code: number) => void): void {
-  const size = valueIn("batch x heads, N and d, such as 8x512x64", (word) => {
+  const size = valueIn("batch x heads, N and d, such as 8x512x64, with a product of at most 2^26", (word) => {
     const parsed = parseSize(word);
     return parsed && sizeName(parsed);
   });

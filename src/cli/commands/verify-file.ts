@@ -110,7 +110,16 @@ export interface WriteFlags {
 export async function writeFile(io: Io, path: string, flags: WriteFlags): Promise<number> {
   await checkPlace("--write", io.directory, path);
   const { cases = 12, seed = 1, dtype = "F32", options = caseOptionNames } = flags;
-  const written = await writeWhole("--write", io.directory, path, writeCases({ cases, seed, dtype, options }));
+  const progress = createProgress(io);
+  let bytes: Uint8Array;
+  try {
+    bytes = await writeCases({ cases, seed, dtype, options }, (done) =>
+      progress.update(done, cases, `case ${done + 1}`),
+    );
+  } finally {
+    progress.stop();
+  }
+  const written = await writeWhole("--write", io.directory, path, bytes);
   io.stdout.write(`wrote ${written}: ${cases} cases of ${dtype} inputs, seed ${seed}\n`);
   return exitCodes.done;
 }
