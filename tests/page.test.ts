@@ -296,13 +296,13 @@ describe("report", () => {
       ["webgpu", "128", "5.0e-1", "1.0e-5", "FAILED"],
     ]);
     const label = 'svg[aria-label^="Milliseconds of one forward call"]';
-    expect(document.querySelectorAll(`${label} [aria-label="line"] path`).length).toBe(2);
-    expect(document.querySelectorAll(`${label} [aria-label="rule"] line`).length).toBe(3);
+    expect(document.querySelectorAll(`${label} [data-mark="line"] path`).length).toBe(2);
+    expect(document.querySelectorAll(`${label} [data-mark="rule"] line`).length).toBe(3);
   });
 
   it("says by bars how many hops lie between tokens", () => {
     const svg = document.querySelector('svg[aria-label^="Share of the pairs"]')!;
-    const titles = [...svg.querySelectorAll('[aria-label="rect"] title')].map((title) => title.textContent!);
+    const titles = [...svg.querySelectorAll('[data-mark="rect"] title')].map((title) => title.textContent!);
     for (const name of ["dot-product", "local, α = 2", "multiscale, α = 1.2"]) {
       const shares = titles.filter((t) => t.startsWith(`${name}: `)).map((t) => Number(t.split(", ").at(-1)));
       expect(Math.abs(shares.reduce((a, b) => a + b, 0) - 1)).toBeLessThan(shares.length * 1e-4);
@@ -317,7 +317,7 @@ describe("report", () => {
       expect([...map.querySelectorAll("circle title")].map((t) => t.textContent)).toEqual(
         tokens.map((token, i) => `${token} (${i + 1})`),
       );
-      expect(map.querySelectorAll('[aria-label="text"]').length).toBeGreaterThan(3);
+      expect(map.querySelectorAll('[data-mark="text"]').length).toBeGreaterThan(3);
     }
     const report = await sample("one two three", "x");
     const apart = Float64Array.of(0, 1, 0, 1, 0, 0, 0, 0, 0);

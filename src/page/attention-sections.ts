@@ -3,9 +3,9 @@
 import type { ComparedAttention } from "../text/compare.js";
 import { tokenPlaces } from "../text/places.js";
 import { attentionMap, strongestLinks } from "./attention-map.js";
-import { bars, chart, legend, type Series, seriesStyles, tokenMap } from "./charts.js";
-import { hopsText, percent, titleOf } from "./format.js";
-import { levelCount } from "./heat.js";
+import { bars, chart, legend, tokenMap } from "./charts.js";
+import { eigenvalueChart, heatLegend, hopBars, numbersTable } from "./figures.js";
+import { percent, titleOf } from "./format.js";
 import { html, type Markup } from "./html.js";
 import { toMarkup } from "./svg.js";
 
@@ -35,38 +35,10 @@ or similarly spelt words elsewhere in the text, stripes beside the diagonal a pa
 many attend to. Point at a cell, or walk over a map with the arrow keys, to read it in all three.</p></section>`;
 }
 
-/** The colour scale of the maps. */
-export function heatLegend(): Markup {
-  const boxes = Array.from(
-    { length: levelCount },
-    (_, level) => html`<rect class="box h${level}" x="${level * 12}" width="12" height="12"/>`,
-  );
-  const middle = (levelCount * 12) / 2;
-  return html`<svg class="map" viewBox="-16 -1 ${levelCount * 12 + 32} 30" width="284" role="img" aria-label="Colour scale: from one sixteenth of the uniform weight to sixteen times the uniform weight">${boxes}<rect class="frame" width="${
-    levelCount * 12
-  }" height="12"/><g font-size="10" text-anchor="middle"><text x="6" y="25">1/16</text><text x="${middle}" y="25">uniform</text><text x="${
-    levelCount * 12 - 6
-  }" y="25">16 ×</text></g></svg>`;
-}
-
 export function numbersSection({ attentions, tokens }: AttentionContent): Markup {
   const nearlyUniform = attentions.filter((a) => a.effectiveLinks > 0.9 * (tokens.length - 1));
-  const rows = attentions.map(
-    (a) =>
-      html`<tr><th scope="row">${titleOf(a)}</th>${[
-        a.gap.byRealPart.toFixed(4),
-        a.gap.byModulus.toFixed(4),
-        hopsText(a.hops),
-        a.hops.max,
-        a.effectiveLinks.toFixed(1),
-        a.reach.toFixed(1),
-      ].map((value) => html`<td class="n">${value}</td>`)}</tr>
-`,
-  );
   return html`<section aria-labelledby="numbers"><h2 id="numbers">How far information gets</h2>
-<div class="scroll" tabindex="0" role="region" aria-labelledby="numbers"><table>
-<thead><tr><th scope="col">attention</th><th scope="col" class="n">gap (real part)</th><th scope="col" class="n">gap (modulus)</th><th scope="col" class="n">mean hops</th><th scope="col" class="n">most hops</th><th scope="col" class="n">effective links</th><th scope="col" class="n">reach</th></tr></thead>
-<tbody>${rows}</tbody></table></div>
+<div class="scroll" tabindex="0" role="region" aria-label="Table of gaps, hops and links">${numbersTable(attentions)}</div>
 <div class="pair wide">${eigenvalues({ attentions, tokens })}${hopLengths({ attentions, tokens })}</div>
 <p class="note"><b>Gap</b>: 1 − λ₂ of the attention matrix, λ₂ its second eigenvalue by real part, or by modulus; the larger the
 second, the sooner a walk forgets where it started. <b>Hops</b>: steps on the cheapest path between two tokens when a link costs
@@ -82,64 +54,22 @@ all of them in sight; what a trained model does with that freedom is another que
 )}</section>`;
 }
 
-const rankTicks = [1, 2, 5, 10, 20, 50, 100, 200, 500];
-
 function eigenvalues({ attentions, tokens }: AttentionContent): Markup {
-  const series: Series[] = attentions.map((a, s) => ({
-    name: titleOf(a),
-    ...seriesStyles[s],
-    points: Array.from(a.eigenvalues, (value, rank) => [rank + 1, value] as const),
-  }));
-  const options = {
-    label: "Eigenvalues of the three attention matrices against their rank",
-    series,
-    x: { label: "rank →", type: "log", ticks: rankTicks.filter((t) => t <= tokens.length), tickFormat: "d" },
-    y: { label: "↑ eigenvalue" },
-    radius: 2.2,
-  } as const;
-  return html`<figure><h3>Eigenvalues</h3>${legend(series)}<div class="chart">${toMarkup((document) => chart(document, options))}</div>
+  const options = eigenvalueChart(attentions, tokens.length);
+  return html`<figure><h3>Eigenvalues</h3>${legend(options.series)}<div class="chart">${toMarkup((document) => chart(document, options))}</div>
 <figcaption>All eigenvalues of each matrix, largest first; the first is always 1, and the drop to the second is the spectral
 gap. Slow decay: the walk keeps telling groups of tokens apart for many steps. Values near zero are directions that one step
 wipes out. They are real because query and key are the same vectors, and partly negative because no token attends to itself.</figcaption></figure>`;
 }
 
-/** Hops beyond this are counted together. */
-const mostHops = 8;
-
 function hopLengths({ attentions, tokens }: AttentionContent): Markup {
   const pairs = tokens.length * (tokens.length - 1);
-  const longest = Math.min(mostHops, Math.max(1, ...attentions.map((a) => a.hops.max)));
-  const hops = Array.from({ length: longest }, (_, h) => h + 1);
-  const series: Series[] = attentions.map((a, s) => ({
-    name: titleOf(a),
-    ...seriesStyles[s],
-    points: hops.map((h) => [h, share(a, h, h === mostHops) / pairs] as const),
-  }));
-  const options = {
-    label: `Share of the pairs of tokens by the number of hops between them, for the three attention matrices: ${series
-      .map(({ name, points }) => `${name}: ${points.map(([h, y]) => `${percent(y)} at ${h}`).join(", ")}`)
-      .join("; ")}`,
-    series,
-    x: {
-      label: "hops →",
-      domain: [0.5, longest + 0.5],
-      ticks: hops,
-      tickFormat: (h: number) => (h === mostHops ? `${h}+` : String(h)),
-    },
-    y: { label: "↑ share of pairs", tickFormat: "~%", domain: [0, 1], ticks: 5 },
-  };
-  return html`<figure><h3>Hop lengths</h3>${legend(series.map((one) => ({ ...one, symbol: "square" as const })))}<div class="chart">${toMarkup(
-    (document) => bars(document, options),
-  )}</div>
+  const options = hopBars(attentions, tokens.length);
+  return html`<figure><h3>Hop lengths</h3>${legend(options.series)}<div class="chart">${toMarkup((document) => bars(document, options))}</div>
 <figcaption>How many steps the cheapest path between two tokens takes, over all ${pairs.toLocaleString("en")} ordered pairs${
     attentions.some((a) => a.hops.unreachable > 0) && "; pairs that no path joins are missing from the bars"
   }. One long link can stand for many short steps: the more of the bars at the left, the fewer layers a model needs to bring
 any two tokens together.</figcaption></figure>`;
-}
-
-function share({ hops: { counts } }: ComparedAttention, hops: number, andMore: boolean): number {
-  if (!andMore) return counts[hops] ?? 0;
-  return counts.slice(hops).reduce((sum, count) => sum + count, 0);
 }
 
 export function placesSection({ attentions, tokens }: AttentionContent): Markup {
@@ -175,7 +105,7 @@ export function linksSection({ attentions, tokens }: AttentionContent): Markup {
   );
   return html`<section aria-labelledby="links"><h2 id="links">The strongest links of every token</h2>
 <details><summary>The three tokens that each token attends to most, with their numbers and weights</summary>
-<div class="scroll" tabindex="0" role="region" aria-labelledby="links"><table class="links">
+<div class="scroll" tabindex="0" role="region" aria-label="Table of the strongest links"><table class="links">
 <thead><tr><th scope="col" class="n">no.</th><th scope="col">token</th>${attentions.map((a) => html`<th scope="col">${titleOf(a)}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div></details></section>`;
 }

@@ -235,7 +235,18 @@ function draw(
     ...options,
   });
   svg.setAttribute("role", "img");
+  for (const part of svg.children) renameLabels(part);
   return svg;
+}
+
+/** Plot labels the parts of a picture by their kind, which a picture with a name of its own must not have: kept as data. */
+function renameLabels(part: Element): void {
+  const kind = part.getAttribute("aria-label");
+  if (kind !== null) {
+    part.removeAttribute("aria-label");
+    part.setAttribute("data-mark", kind);
+  }
+  for (const inner of part.children) renameLabels(inner);
 }
 
 /** A tick without an exponent, with the sign of printed minus. */

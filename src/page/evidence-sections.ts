@@ -1,7 +1,8 @@
 /** The parts of the page that say how far to trust it: times beside errors, verification, and the machine. */
 
 import type { VerifyResult } from "../verify/index.js";
-import { chart, legend, type Series, seriesStyles } from "./charts.js";
+import { chart, legend } from "./charts.js";
+import { errorsTable, timedSizes, timingChart } from "./figures.js";
 import { marginText, milliseconds, scientific } from "./format.js";
 import { html, type Markup } from "./html.js";
 import { toMarkup } from "./svg.js";
@@ -31,22 +32,8 @@ export function timingsSection(timings: Timings | undefined): Markup {
 <code>fna report</code> times every device that runs on the machine.</p></section>`;
   }
   const { devices, rejected } = timings;
-  const series: Series[] = devices.map(({ name, points }, s) => ({
-    name,
-    ...seriesStyles[s % seriesStyles.length],
-    points: points.map((p) => [p.size, p.milliseconds] as const),
-    spread: points.map((p) => p.quartiles),
-  }));
-  const sizes = [...new Set(devices.flatMap(({ points }) => points.map((p) => p.size)))].sort((a, b) => a - b);
-  const options = {
-    label: `Milliseconds of one forward call against the number of tokens, both on logarithmic scales, for ${devices
-      .map(({ name }) => name)
-      .join(", ")}`,
-    series,
-    lines: true,
-    x: { label: "tokens N →", type: "log", ticks: sizes, tickFormat: String },
-    y: { label: "↑ milliseconds", type: "log", ticks: powersOfTen(devices), tickFormat: String },
-  } as const;
+  const sizes = timedSizes(devices);
+  const options = timingChart(devices);
   const head = sizes.map((size) => html`<th scope="col" class="n">N = ${size}</th>`);
   const rows = devices.map(({ name, points, failure }) => {
     const cells = sizes.map((size) => {
@@ -58,23 +45,12 @@ export function timingsSection(timings: Timings | undefined): Markup {
     return html`<tr><th scope="row">${name}</th>${cells}</tr>
 `;
   });
-  const errors = devices.map(({ name, points, passed, failure }) => {
-    const nearest = failure ?? [...points].sort((a, b) => b.error / b.bound - a.error / a.bound)[0];
-    const cells =
-      nearest === undefined ? ["", "", ""] : [nearest.size, scientific(nearest.error), scientific(nearest.bound)];
-    return html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td class="n">${cell}</td>`)}<td>${
-      passed ? "passed" : html`<span class="bad">FAILED</span>`
-    }</td></tr>
-`;
-  });
   return html`<section aria-labelledby="times"><h2 id="times">Times and errors</h2>
-<div class="pair wide"><figure><h3>One forward call, milliseconds</h3>${legend(series)}<div class="chart">${toMarkup(
+<div class="pair wide"><figure><h3>One forward call, milliseconds</h3>${legend(options.series)}<div class="chart">${toMarkup(
     (document) => chart(document, options),
   )}</div></figure>
 <div><h3 id="errors">Checked before it is timed</h3>
-<div class="scroll" tabindex="0" role="region" aria-labelledby="errors"><table>
-<thead><tr><th scope="col">device</th><th scope="col" class="n">N</th><th scope="col" class="n">error</th><th scope="col" class="n">bound</th><th scope="col">result</th></tr></thead>
-<tbody>${errors}</tbody></table></div>
+<div class="scroll" tabindex="0" role="region" aria-labelledby="errors">${errorsTable(devices)}</div>
 <p class="note">Largest |output − float64 reference| over the first ${sampledRows} query rows, at the N where it comes nearest to what the
 arithmetic of the device allows. A device that misses the bound is not timed any further. (The reference is its own
 measure.)</p></div></div>
@@ -86,15 +62,6 @@ memory. Medians of interleaved rounds in one short run, quartiles as upright lin
 curve rises fourfold from one N to the next, its N² pairs are what is paid for; where it lies flat, the cost of asking is.
 <code>npm run bench</code> in the repository measures with care, against other runtimes.</p>
 ${rejected.map(({ device, reason }) => html`<p class="note">${device} was not timed: ${reason}</p>`)}</section>`;
-}
-
-/** The powers of ten between the least and the largest time, and one at least. */
-function powersOfTen(devices: readonly DeviceTimings[]): number[] {
-  const times = devices.flatMap(({ points }) => points.flatMap((p) => [...p.quartiles]));
-  const [least, largest] = [Math.min(...times), Math.max(...times)];
-  const powers = Array.from({ length: 12 }, (_, p) => Number(`1e${p - 5}`));
-  const inside = powers.filter((power) => power >= least && power <= largest);
-  return inside.length > 0 ? inside : powers.filter((power) => power >= least).slice(0, 1);
 }
 
 export function verificationSection(result: VerifyResult | undefined): Markup {
@@ -119,7 +86,7 @@ export function verificationSection(result: VerifyResult | undefined): Markup {
       ? `All ${checks.toLocaleString("en")} checks passed.`
       : html`<span class="bad">Some checks failed.</span>`
   } Error and bound are those of the check that came nearest to its bound; the margin is bound divided by error.</p>
-<div class="scroll" tabindex="0" role="region" aria-labelledby="verify"><table>
+<div class="scroll" tabindex="0" role="region" aria-label="Table of the checks"><table>
 <thead><tr><th scope="col">backend</th><th scope="col">group</th><th scope="col" class="n">cases</th><th scope="col" class="n">checks</th><th scope="col" class="n">error</th><th scope="col" class="n">bound</th><th scope="col" class="n">margin</th><th scope="col" class="n">seed</th><th scope="col">result</th></tr></thead>
 <tbody>${rows}</tbody></table></div>
 ${result.rejected.map(({ device, reason }) => html`<p class="note">${device} was not checked: ${reason}</p>`)}

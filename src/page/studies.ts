@@ -54,11 +54,14 @@ const pathSeed = 1;
 
 /** A Lévy flight of order 1.2 and a Brownian path, isotropic, of the same number of steps and from the same seed. */
 export function pathStudy(): PathStudy[] {
-  return [1.2, 2].map((alpha) => {
-    const path = isotropicPath2d(createRandom(pathSeed), { alpha, steps });
-    const points = Array.from({ length: steps + 1 }, (_, i) => [path[2 * i], path[2 * i + 1]] as const);
-    const lengths = points.slice(1).map(([x, y], i) => Math.hypot(x - points[i][0], y - points[i][1]));
-    lengths.sort((a, b) => a - b);
-    return { alpha, points, largestStep: lengths[steps - 1] / lengths[steps >> 1] };
-  });
+  return [1.2, 2].map(pathOf);
+}
+
+/** The path of one order: a thousand isotropic steps from the seed that every order shares. */
+export function pathOf(alpha: number): PathStudy {
+  const path = isotropicPath2d(createRandom(pathSeed), { alpha, steps });
+  const points = Array.from({ length: steps + 1 }, (_, i) => [path[2 * i], path[2 * i + 1]] as const);
+  const lengths = points.slice(1).map(([x, y], i) => Math.hypot(x - points[i][0], y - points[i][1]));
+  lengths.sort((a, b) => a - b);
+  return { alpha, points, largestStep: lengths[steps - 1] / lengths[steps >> 1] };
 }

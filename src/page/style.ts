@@ -64,9 +64,11 @@ svg{display:block;max-width:100%;height:auto}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;margin:.5rem 0}
 th,td{padding:.3rem 1.1rem .3rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 th{font-weight:600}
+tbody th{white-space:nowrap}
 th.n,td.n{text-align:right}
 .bad{color:var(--bad);font-weight:600}
 .links td{min-width:11rem}
+.links tbody th{white-space:normal;overflow-wrap:anywhere}
 summary{cursor:pointer;color:var(--link)}
 dl{margin:.5rem 0;font-size:.95rem}
 dl div{display:grid;grid-template-columns:7rem 1fr;padding:.2rem 0}

@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { Timings } from "../../page/evidence-sections.js";
+import { timedSizes } from "../../page/figures.js";
 import { milliseconds } from "../../page/format.js";
 import { runVerify, type VerifyResult } from "../../verify/index.js";
 import { attendResult, attendText } from "../attend-output.js";
@@ -88,7 +89,7 @@ function verify({ golden }: ReportFlags, io: Io, progress: Progress): Promise<Ve
 }
 
 function timingsText({ devices, rejected }: Timings): string {
-  const sizes = [...new Set(devices.flatMap(({ points }) => points.map((p) => p.size)))].sort((a, b) => a - b);
+  const sizes = timedSizes(devices);
   const rows = devices.map(({ name, points, passed }) => [
     name,
     ...sizes.map((size) => {

@@ -1,0 +1,2 @@
+/** What Vite adds to imports. */
+/// <reference types="vite/client" />
