@@ -4,10 +4,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Io } from "../src/cli/io.js";
-import { main } from "../src/cli/program.js";
 import { executable, hasBrowser } from "./browser/browser.js";
 import { accessibilityFaults, Site } from "./browser/site.js";
+import { runFna } from "./cli/run.js";
 
 const available = hasBrowser();
 if (!available) console.warn(`the page of the report is left out: no browser at ${executable}`);
@@ -18,17 +17,8 @@ describe.skipIf(!available)("in Chromium", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "fna-report-"));
-    const sink = { write() {}, interactive: false, columns: 80 };
-    const io: Io = {
-      stdout: sink,
-      stderr: sink,
-      env: {},
-      directory: folder,
-      readStdin: async () => new Uint8Array(),
-      now: () => new Date(0),
-    };
     const words = ["the", "cat", "</script>", "saw", "the", "dog", "and", "the", "dog", "saw", "the", "cat"];
-    expect(await main(["report", ...words, "--no-verify", "--out", "index.html"], io)).toBe(0);
+    expect((await runFna(["report", ...words, "--no-verify", "--out", "index.html"], folder)).code).toBe(0);
     site = await Site.open(folder);
   }, 120_000);
 
