@@ -55,7 +55,7 @@ const layers = [
   ]),
 ];
 
-const encoder = inFile("reference/encoder.ts", golden, [
+const encoder = inFile("reference/encoder-text.ts", golden, [
   ["encoder: positions from 0", "(i < length ? i + 1 : 0)", "(i < length ? i : 0)"],
   ["encoder: padding has a position", "(i < length ? i + 1 : 0)", "(i + 1)"],
   ["encoder: no residual", "const sum = plus(x, drop(branch.y));", "const sum = drop(branch.y);"],
