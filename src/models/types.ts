@@ -207,7 +207,7 @@ export interface Classifier {
    */
   load(state: ModelState): void;
 
-  /** Ends the threads and lets go of the memory. Idempotent. */
+  /** Ends the threads; no call is taken any more, and the memory goes with the object. Idempotent. */
   dispose(): void;
   [Symbol.dispose](): void;
 }
