@@ -2,7 +2,6 @@
 
 import type { Command } from "commander";
 import { Attention } from "../../attention.js";
-import { createWebgpuBackend } from "../../backends/webgpu/index.js";
 import { compareRuns } from "../../bench/compare.js";
 import { describeMachine } from "../../bench/machine.js";
 import { type Direction, parseSize, type Size, sizeName } from "../../bench/problem.js";
@@ -133,6 +132,8 @@ async function openTargets(devices: readonly DeviceName[] | undefined, threadCou
   for (const device of devices ?? (["wasm", "webgpu"] as const)) {
     try {
       if (device === "webgpu") {
+        // Not loaded by commands that have no use for it.
+        const { createWebgpuBackend } = await import("../../backends/webgpu/index.js");
         const backend = await createWebgpuBackend({ hardwareOnly: devices === undefined });
         const { adapter: name, isSoftware } = backend.gpu;
         const adapter = isSoftware ? `${name}, which is a CPU and no GPU` : name;
