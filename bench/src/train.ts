@@ -1,7 +1,8 @@
 /**
  * `npm run train --prefix bench`: one step of training, forward, backward and Adam, of the classifier of the text
  * experiments (one layer, one head, width 64, 512 positions, batch 32), ours on one thread and on two against jax-js on
- * its wasm backend, in interleaved rounds. Before, each has to give the same losses over the first three steps.
+ * its wasm backend, in interleaved rounds. Before, each has to give the same losses over the first three steps. Processor
+ * time is what a busy machine does not change much; "ours" is one thread.
  */
 
 import { Command, InvalidArgumentError } from "commander";
@@ -96,25 +97,45 @@ if (!(worst <= tolerance)) throw new Error(`losses differ by ${worst}: ${JSON.st
 console.log(`losses of the first ${checkedSteps} steps agree to ${worst.toExponential(1)}`);
 
 const random = createRandom(2);
-const entries = models.map(({ name, step }, m) => ({ id: name, run: step, milliseconds: milliseconds[m], rounds }));
+const processor = new Map(models.map(({ name }) => [name, [] as number[]]));
+const entries = models.map(({ name, step }, m) => ({
+  id: name,
+  milliseconds: milliseconds[m],
+  rounds,
+  async run() {
+    const start = process.cpuUsage();
+    await step();
+    const { user, system } = process.cpuUsage(start);
+    processor.get(name)!.push((user + system) / 1000);
+  },
+}));
 const before = process.cpuUsage();
 const began = performance.now();
 const samples = await sampleInterleaved(entries, rounds, random, () => {});
 const used = process.cpuUsage(before);
 const share = (used.user + used.system) / 1000 / (performance.now() - began);
-const subject = samples.get(models[0].name)!;
+
+/** Median of the ratios to our first row, round by round, with its interval. */
+function ratioText(own: readonly number[], subject: readonly number[]): string {
+  const { value, low, high } = medianEstimate(ratios(own, subject), random);
+  return `${value.toFixed(2)} (${low.toFixed(2)}-${high.toFixed(2)})`;
+}
+
+const [subject] = models;
 const rows = models.map(({ name }) => {
   const own = samples.get(name)!;
-  const time = medianEstimate(own, random);
-  const ratio = medianEstimate(ratios(own, subject), random);
-  const tokens = (texts * config.maxLength) / time.value;
+  const busy = processor.get(name)!;
+  const time = medianEstimate(own, random).value;
   return [
     name,
-    time.value.toFixed(0),
-    (1000 * tokens).toFixed(0),
-    `${ratio.value.toFixed(2)} (${ratio.low.toFixed(2)}-${ratio.high.toFixed(2)})`,
+    time.toFixed(0),
+    ((1000 * texts * config.maxLength) / time).toFixed(0),
+    ratioText(own, samples.get(subject.name)!),
+    medianEstimate(busy, random).value.toFixed(0),
+    ratioText(busy, processor.get(subject.name)!),
   ];
 });
-console.log(renderTable(["one step", "ms", "tokens/s", "time over one thread of ours"], rows, [1, 2, 3]));
+const head = ["one step", "ms", "tokens/s", "time over ours", "processor ms", "processor time over ours"];
+console.log(renderTable(head, rows, [1, 2, 3, 4, 5]));
 console.log(`processor time over time: ${(100 * share).toFixed(0)} %`);
 for (const model of models) model.dispose();
