@@ -28,11 +28,16 @@ export interface Contestant {
 /**
  * The two formulations that a matrix runtime has: softmax of log Φ, and Φ itself divided by its row sums. Both get the
  * squared distance from one product of matrices with two more columns,
- * z² = [−2q, |q|², 1]·[k, 1, |k|²]/κ², the cheapest way there is with whole-tensor operations.
+ * z² = [−2q, |q|², 1]·[k, 1, |k|²]/κ², the cheapest way there is with whole-tensor operations. A runtime that has softmax
+ * attention as an operation has a third one at α = 2.
  */
-export type Formulation = "softmax of log" | "literal power";
+export type Formulation = "softmax of log" | "literal power" | "fused attention";
 
-/** At α = 2 the literal form is exp(−z²) without the maximum subtracted; nothing is gained by timing it. */
+/**
+ * At α = 2 the literal form is exp(−z²) without the maximum subtracted; nothing is gained by timing it. Below it, FNA is no
+ * softmax of inner products.
+ */
 export function literalIsMultiscale(formulation: Formulation, settings: Settings): string | undefined {
+  if (formulation === "fused attention" && settings.alpha !== 2) return "the local kernel only";
   return formulation === "literal power" && settings.alpha === 2 ? "no power at alpha = 2" : undefined;
 }

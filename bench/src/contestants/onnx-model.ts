@@ -5,6 +5,8 @@
  *   z² = [−2q/κ², |q|²/κ², 1/κ²]·[k, 1, |k|²]ᵀ
  *   softmax of log:  Softmax(−(d_M+α) Log(1 + Sqrt(z²))) V      at α = 2 Softmax(−z²) V, the sign folded in as well
  *   literal power:   P = Pow(1 + Sqrt(z²), −(d_M+α)),  (P / ReduceSum P) V
+ *   fused attention: the runtime's own softmax attention of [q, 1] and [k, −|k|²/2] with scale 2/κ², which at α = 2 is FNA:
+ *                    a third party that knows nothing of distances (equations section 8)
  */
 
 import type { Problem } from "../../../src/bench/problem.js";
@@ -21,12 +23,14 @@ interface Writer {
   finish(): Uint8Array;
 }
 
+/** Plain numbers are integers. */
 interface Attribute {
   readonly name: string;
-  readonly value: number | readonly number[];
+  readonly value: number | readonly number[] | { readonly float: number };
 }
 
 interface Node {
+  readonly domain: string;
   readonly operator: string;
   readonly inputs: readonly string[];
   readonly output: string;
@@ -49,10 +53,15 @@ class Graph {
   readonly nodes: Node[] = [];
   readonly constants: Constant[] = [];
 
-  node(operator: string, inputs: readonly string[], attributes: Record<string, Attribute["value"]> = {}): string {
+  node(
+    operator: string,
+    inputs: readonly string[],
+    attributes: Record<string, Attribute["value"]> = {},
+    domain = "",
+  ): string {
     const output = `t${this.nodes.length}`;
     const list = Object.entries(attributes).map(([name, value]) => ({ name, value }));
-    this.nodes.push({ operator, inputs, output, attributes: list });
+    this.nodes.push({ domain, operator, inputs, output, attributes: list });
     return output;
   }
 
@@ -67,12 +76,24 @@ class Graph {
   }
 }
 
+/** Operators that are onnxruntime's own. */
+const contributed = "com.microsoft";
+
 function attentionGraph(problem: Problem, formulation: Formulation): { graph: Graph; result: string } {
   const { slices, length, alpha, kappa, exponent } = problem;
   const graph = new Graph();
   const column = (value: number) => graph.constant(new Float32Array(slices * length).fill(value), [slices, length, 1]);
   const squares = (x: string) => graph.node("ReduceSumSquare", [x], { axes: [-1], keepdims: 1 });
   const factor = (alpha === 2 ? -1 : 1) / (kappa * kappa);
+  if (formulation === "fused attention") {
+    const biases = graph.node("Mul", [squares("k"), graph.scalar(-0.5)]);
+    const sides = [
+      ["q", column(1)],
+      ["k", biases],
+    ].map((parts) => graph.node("Concat", parts, { axis: -1 }));
+    const attributes = { num_heads: 1, scale: { float: -2 * factor } };
+    return { graph, result: graph.node("MultiHeadAttention", [...sides, "v"], attributes, contributed) };
+  }
 
   const queryPart = graph.node("Mul", ["q", graph.scalar(-2 * factor)]);
   const queryNorms = graph.node("Mul", [squares("q"), graph.scalar(factor)]);
@@ -102,7 +123,10 @@ const int64Type = 7;
 
 function writeAttribute({ name, value }: Attribute, writer: Writer): void {
   writer.writeStringField(1, name);
-  if (typeof value === "number") {
+  if (typeof value === "object" && "float" in value) {
+    writer.writeFloatField(2, value.float);
+    writer.writeVarintField(20, 1);
+  } else if (typeof value === "number") {
     writer.writeVarintField(3, value);
     writer.writeVarintField(20, 2);
   } else {
@@ -116,6 +140,7 @@ function writeNode(node: Node, writer: Writer): void {
   writer.writeStringField(2, node.output);
   writer.writeStringField(4, node.operator);
   for (const attribute of node.attributes) writer.writeMessage(5, writeAttribute, attribute);
+  if (node.domain !== "") writer.writeStringField(7, node.domain);
 }
 
 function writeConstant({ name, dims, data }: Constant, writer: Writer): void {
@@ -163,5 +188,15 @@ export async function attentionModel(
     graph,
   );
   writer.writeMessage(8, (version, inner) => inner.writeVarintField(2, version), opset);
+  if (graph.nodes.some(({ domain }) => domain === contributed)) {
+    writer.writeMessage(
+      8,
+      (name, inner) => {
+        inner.writeStringField(1, name);
+        inner.writeVarintField(2, 1);
+      },
+      contributed,
+    );
+  }
   return { bytes: writer.finish(), result };
 }

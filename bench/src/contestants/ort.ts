@@ -41,9 +41,9 @@ async function open(ort: Ort, provider: string, problem: Problem, formulation: F
   };
 }
 
-/** Both formulations in a runtime; `provider` is its name for one CPU. */
+/** The formulations in a runtime; `provider` is its name for one CPU. */
 export function ortContestants(ort: Ort, family: string, provider: string): Contestant[] {
-  return (["softmax of log", "literal power"] as const).map((formulation) => ({
+  return (["softmax of log", "literal power", "fused attention"] as const).map((formulation) => ({
     name: `${family}, ${formulation}`,
     family,
     refuses(problem, direction) {
