@@ -23,6 +23,7 @@ export const clouds = [
   "antipodal",
   "offset",
   "far",
+  "approaching",
   "zeros",
 ] as const;
 export type Cloud = (typeof clouds)[number];
@@ -302,6 +303,8 @@ function points(
   }
   if (cloud === "offset") eachRow((x) => x.set(x.map((e) => e + 64)));
   if (cloud === "far") eachRow((x, row) => x.set(x.map((e) => e + (row % 2) * 8192)));
+  // Later keys are nearer, by so much that scores rise from tile to tile.
+  if (cloud === "approaching") k.set(k.map((x, e) => x + 16 * (rowsK - Math.floor(e / headDim))));
   if (cloud === "zeros") eachRow((x, row) => row % 3 === 0 && x.fill(0));
   if ((cloud === "duplicates" || cloud === "antipodal") && rowsQ > 0) {
     for (let row = 0; row < rowsK; row++) {
