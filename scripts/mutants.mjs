@@ -1,12 +1,17 @@
 /**
  * Mutation check: plants one bug at a time in a copy of the repository and shows that the tests notice it.
  *
- *   npm run mutants -- [--list NAME...] [--only TEXT] [--json FILE] [--jobs N]
+ *   npm run mutants -- [--list NAME...] [--only TEXT] [--seed N] [--json FILE] [--jobs N]
  *
  * The bugs are listed in `mutants/*.mjs`, one list a file, in the words of `mutants/list.mjs`; a new file there is a new
- * list. Each mutant says which tests have to notice it. Before anything is broken the same tests must pass. A mutant is
- * caught when a test fails, or does not come to an end; a mutant that keeps its tests from running at all proves nothing
- * and is an error, and so is a bug that cannot be planted because the code has changed.
+ * list. Each mutant says which tests have to notice it, the likeliest first. Tests that catch a mutant
+ * must pass without it. A mutant is caught when a test fails, or does not come to an end; a mutant that keeps its tests from
+ * running at all proves nothing and is an error, and so is a bug that cannot be planted because the code has changed. Only
+ * of mutants that a generator made it is fine not to compile: they are counted apart.
+ *
+ * After a change in `assembly/` the kernels are compiled again, without relaxed SIMD. The lists `webgpu` and
+ * `operators-webgpu` need an adapter: `scripts/webgpu-env.sh swiftshader npm run mutants -- --list webgpu`; without one
+ * they are left out, which is said.
  *
  * Exit code: 0 when every mutant is caught but those that are listed as equivalent, 1 otherwise, 2 on wrong usage.
  */
@@ -16,6 +21,7 @@ import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { basename, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { deflateRawSync } from "node:zlib";
 import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
@@ -23,11 +29,17 @@ import { Command, InvalidArgumentError } from "commander";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const lists = new URL("./mutants/", import.meta.url);
 
-/** A mutant that has not been noticed after this long does not end. */
-const patience = 180_000;
+/** Tests of a mutant that have not ended after this long do not end. Compiling for a software GPU takes minutes. */
+const patience = (mutant) => (mutant.needsGpu ? 600_000 : 180_000);
 
 /** What a copy can do without; dependencies are linked. */
-const leftOut = new Set(["node_modules", ".git", "dist", "coverage", "bench"]);
+const leftOut = new Set(["node_modules", ".git", "dist", "coverage", "bench", "out"]);
+
+/** Where the library finds its kernels. */
+const kernelModule = "src/generated/attention-wasm.ts";
+
+/** Colours would stand in the names of tests. */
+const env = { ...process.env, NO_COLOR: "1" };
 
 const usage = new Command("mutants")
   .description("Plants one bug at a time in a copy of the repository and shows that the tests notice it.")
@@ -35,6 +47,7 @@ const usage = new Command("mutants")
   .option("--only <text>", "only mutants whose name contains this")
   .option("--json <file>", "write the outcome there as well")
   .option("--jobs <count>", "how many at a time", readCount, 2)
+  .option("--seed <number>", "which operators to change (default: 1)", readSeed, 1)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse();
 
@@ -44,8 +57,14 @@ function readCount(text) {
   return count;
 }
 
+function readSeed(text) {
+  const seed = Number(text);
+  if (!Number.isInteger(seed) || seed < 0) throw new InvalidArgumentError("expected a whole number of at least 0");
+  return seed;
+}
+
 /** The mutants that were asked for, each with the name of its list. */
-async function readLists({ list, only }) {
+async function readLists({ list, only, seed }) {
   const names = (await readdir(lists)).map((file) => basename(file, ".mjs")).filter((name) => name !== "list");
   for (const name of list ?? []) {
     if (!names.includes(name)) usage.error(`--list: expected ${names.join(", ")}, got ${name}`);
@@ -53,7 +72,8 @@ async function readLists({ list, only }) {
   const chosen = [];
   for (const name of list ?? names.sort()) {
     const { mutants } = await import(new URL(`${name}.mjs`, lists));
-    chosen.push(...mutants.map((mutant) => ({ list: name, ...mutant })));
+    const all = typeof mutants === "function" ? await mutants(root, seed) : mutants;
+    chosen.push(...all.map((mutant) => ({ list: name, ...mutant })));
   }
   const wanted = chosen.filter(({ name }) => only === undefined || name.includes(only));
   if (wanted.length === 0) usage.error(`--only: no mutant has "${only}" in its name`);
@@ -64,11 +84,12 @@ async function readLists({ list, only }) {
 async function findRot(mutants) {
   const rot = [];
   const seen = new Set();
-  for (const { name, file, find, replace, tests } of mutants) {
+  for (const { name, file, at, find, replace, tests } of mutants) {
     if (seen.has(name)) rot.push(`${name}: a second mutant of this name`);
     seen.add(name);
     const places = (await readFile(join(root, file), "utf8")).split(find).length - 1;
-    if (places !== 1) rot.push(`${name}: occurs ${places} times in ${file}: ${JSON.stringify(find)}`);
+    if (at === undefined && places !== 1)
+      rot.push(`${name}: occurs ${places} times in ${file}: ${JSON.stringify(find)}`);
     if (find === replace) rot.push(`${name}: changes nothing`);
     if (tests.length === 0) rot.push(`${name}: no test has to notice it`);
     for (const test of tests) {
@@ -86,12 +107,30 @@ async function copyTree(folder) {
   await symlink(join(root, "node_modules"), join(folder, "node_modules"));
 }
 
+/** Compiles the kernels of a copy, with as little ceremony as the library needs to load them. Throws what the compiler says. */
+async function compileKernels(folder) {
+  const { main } = await import("assemblyscript/asc");
+  const said = [];
+  let bytes;
+  const args = ["assembly/attention.ts", "--config", "asconfig.json", "--target", "plain", "--baseDir", folder];
+  const { error } = await main(args, {
+    stdout: { write: (text) => said.push(text) },
+    stderr: { write: (text) => said.push(text) },
+    writeFile(name, data) {
+      if (name.endsWith(".wasm")) bytes = data;
+    },
+  });
+  if (error || bytes === undefined) throw new Error(`asc: ${error?.message}\n${said.join("")}`);
+  const packed = deflateRawSync(bytes).toString("base64");
+  await writeFile(join(folder, kernelModule), `export const attentionWasm = "${packed}";\n`);
+}
+
 /** Runs tests in a copy: how many failed, the first of them, and what stood on the console. */
-function runTests(folder, tests) {
+function runTests(folder, tests, limit) {
   const report = join(folder, "mutant-report.json");
   const vitest = join("node_modules", "vitest", "vitest.mjs");
   const options = ["--bail=1", "--pool=threads", "--maxWorkers=1", "--reporter=json", `--outputFile=${report}`];
-  const child = spawn(process.execPath, [vitest, "run", ...options, ...tests], { cwd: folder });
+  const child = spawn(process.execPath, [vitest, "run", ...options, ...tests], { cwd: folder, env });
   const said = [];
   child.stdout.on("data", (data) => said.push(data));
   child.stderr.on("data", (data) => said.push(data));
@@ -99,7 +138,7 @@ function runTests(folder, tests) {
   const timer = setTimeout(() => {
     ended = false;
     child.kill("SIGKILL");
-  }, patience);
+  }, limit);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", async (code) => {
@@ -115,30 +154,87 @@ function runTests(folder, tests) {
 
 /** Plants one mutant in the copy, runs its tests, and takes it out again. */
 async function judge(mutant, folder) {
+  const start = performance.now();
+  const outcome = await plant(mutant, folder);
+  return { ...outcome, seconds: (performance.now() - start) / 1000 };
+}
+
+async function plant(mutant, folder) {
   const path = join(folder, mutant.file);
   const original = await readFile(path, "utf8");
-  // A function, so that $ in the code is only a character.
-  await writeFile(
-    path,
-    original.replace(mutant.find, () => mutant.replace),
-  );
-  const start = performance.now();
-  const { passed, ended, failed, output } = await runTests(folder, mutant.tests);
-  const seconds = (performance.now() - start) / 1000;
-  await writeFile(path, original);
-  const { list, name, file, equivalent } = mutant;
-  if (passed) return { list, name, file, equivalent, verdict: "survived", by: "", seconds };
-  if (!ended) return { list, name, file, equivalent, verdict: "caught", by: "did not end", seconds };
-  if (failed.length > 0) return { list, name, file, equivalent, verdict: "caught", by: failed[0], seconds };
-  return { list, name, file, equivalent, verdict: "broken", by: output.trim().slice(-2000), seconds };
+  const at = mutant.at ?? original.indexOf(mutant.find);
+  await writeFile(path, original.slice(0, at) + mutant.replace + original.slice(at + mutant.find.length));
+  const isKernel = mutant.file.startsWith("assembly/");
+  const kernels = isKernel ? await readFile(join(folder, kernelModule)) : undefined;
+  const { list, name, file, equivalent, generated = false } = mutant;
+  const outcome = { list, name, file, equivalent, generated };
+  try {
+    if (isKernel) await compileKernels(folder);
+    let last;
+    for (const tests of stagesOf(mutant)) {
+      last = await runTests(folder, tests, patience(mutant));
+      if (last.passed) continue;
+      outcome.caughtBy = tests;
+      break;
+    }
+    const { passed, ended, failed, output } = last;
+    if (passed) return { ...outcome, verdict: "survived", by: "" };
+    if (!ended) return { ...outcome, verdict: "caught", by: "did not end" };
+    if (failed.length > 0) return { ...outcome, verdict: "caught", by: failed[0] };
+    // Tests that open the device before the first of them begins fail as a file.
+    const isLoaded = isKernel && /RuntimeError|InvalidArgumentError|AssertionError/.test(output);
+    return { ...outcome, verdict: isLoaded ? "caught" : "broken", by: output.trim().slice(-2000) };
+  } catch (error) {
+    return { ...outcome, verdict: "broken", by: error.message };
+  } finally {
+    await writeFile(path, original);
+    if (kernels) await writeFile(join(folder, kernelModule), kernels);
+  }
+}
+
+/** The runs that a mutant is shown to, in order: the arguments of each. */
+const stagesOf = (mutant) => mutant.stages ?? [mutant.tests];
+
+/** Runs that have passed on a copy in which nothing is broken. */
+const clean = new Set();
+
+/** Shows that runs pass where nothing is broken, each once; what they say if not. */
+async function runClean(folder, runs) {
+  const missing = new Map(runs.map((run) => [run.join(" "), run]).filter(([key]) => !clean.has(key)));
+  // Runs of whole files go together, as they share their start.
+  const whole = [...missing.values()].filter((run) => !run.includes("-t"));
+  const apart = [...missing.values()].filter((run) => run.includes("-t"));
+  for (const run of [...(whole.length > 0 ? [[...new Set(whole.flat())]] : []), ...apart]) {
+    const { passed, failed, output } = await runTests(folder, run, 1_200_000);
+    if (!passed) return failed.join("\n") || output;
+  }
+  for (const key of missing.keys()) clean.add(key);
+  return undefined;
 }
 
 /** What is wrong with an outcome, or undefined. */
-function fault({ verdict, equivalent }) {
+function fault({ verdict, equivalent, generated }) {
+  if (verdict === "broken" && generated) return undefined;
   if (verdict === "broken") return "its tests did not run";
   if (verdict === "survived" && equivalent === undefined) return "no test noticed it";
   if (verdict === "caught" && equivalent !== undefined) return "is listed as equivalent, but a test noticed it";
   return undefined;
+}
+
+/** Without an adapter the tests of the webgpu device do not run, and a mutant would seem to survive. */
+async function onesThatCanRun(all) {
+  if (!all.some((mutant) => mutant.needsGpu)) return all;
+  const { create } = await import("webgpu");
+  const adapter = await create([])
+    .requestAdapter()
+    .catch(() => null);
+  if (adapter) return all;
+  const rest = all.filter((mutant) => !mutant.needsGpu);
+  console.log(
+    `${all.length - rest.length} mutants are left out: there is no WebGPU adapter (scripts/webgpu-env.sh has one)`,
+  );
+  if (rest.length === 0) process.exit(1);
+  return rest;
 }
 
 const cut = (text, width) => (text.length > width ? `${text.slice(0, width - 1)}…` : text);
@@ -149,16 +245,16 @@ function printTable(outcomes) {
     style: { head: [], border: [] },
     colAligns: ["left", "left", "left", "left", "right"],
   });
-  for (const { name, file, verdict, by, equivalent, seconds } of outcomes) {
+  for (const { name, file, verdict, by, equivalent, generated, seconds } of outcomes) {
     const reason = verdict === "survived" ? `equivalent: ${equivalent}` : by;
-    const said = fault({ verdict, equivalent }) ?? reason;
+    const said = fault({ verdict, equivalent, generated }) ?? reason;
     table.push([name, file, verdict, cut(said, 70), seconds.toFixed(1)]);
   }
   console.log(table.toString());
 }
 
 const options = usage.opts();
-const mutants = await readLists(options);
+const mutants = await onesThatCanRun(await readLists(options));
 const rot = await findRot(mutants);
 if (rot.length > 0) {
   console.error(`the list does not fit the code:\n${rot.map((line) => `  ${line}`).join("\n")}`);
@@ -172,11 +268,12 @@ try {
   const folders = Array.from({ length: jobs }, (_, job) => join(work, String(job)));
   for (const folder of folders) await copyTree(folder);
 
-  const tests = [...new Set(mutants.flatMap((mutant) => mutant.tests))];
-  const before = await runTests(folders[0], tests);
-  if (!before.passed) {
-    console.error(`the tests fail before anything is broken:\n${before.failed.join("\n") || before.output}`);
-  } else {
+  const before = await runClean(
+    folders[0],
+    mutants.map(stagesOf).map(([first]) => first),
+  );
+  if (before !== undefined) console.error(`the tests fail before anything is broken:\n${before}`);
+  else {
     const bar = process.stderr.isTTY ? new SingleBar({ format: "{bar} {value}/{total} {name}" }) : undefined;
     bar?.start(mutants.length, 0, { name: "" });
     const outcomes = [];
@@ -185,11 +282,19 @@ try {
       while (next < mutants.length) {
         const index = next++;
         outcomes[index] = await judge(mutants[index], folder);
+        if (!process.stderr.isTTY)
+          console.error(`${index + 1}/${mutants.length} ${outcomes[index].verdict} ${mutants[index].name}`);
         bar?.increment({ name: mutants[index].name });
       }
     };
     await Promise.all(folders.map(turn));
     bar?.stop();
+
+    const after = await runClean(
+      folders[0],
+      outcomes.flatMap(({ caughtBy }) => (caughtBy ? [caughtBy] : [])),
+    );
+    if (after !== undefined) console.error(`tests that caught a mutant fail without it as well:\n${after}`);
 
     printTable(outcomes);
     const faults = outcomes.filter((outcome) => fault(outcome) !== undefined);
@@ -202,7 +307,7 @@ try {
       if (verdict === "survived" && equivalent !== undefined) console.log(`  ${name}: equivalent: ${equivalent}`);
     }
     if (options.json) await writeFile(options.json, `${JSON.stringify(outcomes, null, 2)}\n`);
-    code = faults.length === 0 ? 0 : 1;
+    code = faults.length === 0 && after === undefined ? 0 : 1;
   }
 } finally {
   await rm(work, { recursive: true, force: true });

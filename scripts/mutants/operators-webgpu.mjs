@@ -1,0 +1,18 @@
+/** Operator mutants of the WGSL kernels and of what calls them; they need an adapter. */
+
+import { operatorMutants } from "../operator-mutants.mjs";
+import { survivors } from "../operator-survivors.mjs";
+
+const counts = {
+  "src/backends/webgpu/call.ts": 2,
+  "src/backends/webgpu/wgsl/accumulate.wgsl.ts": 2,
+  "src/backends/webgpu/wgsl/backward.wgsl.ts": 3,
+  "src/backends/webgpu/wgsl/math.wgsl.ts": 2,
+  "src/backends/webgpu/wgsl/measure.wgsl.ts": 2,
+  "src/backends/webgpu/wgsl/pack.wgsl.ts": 3,
+  "src/backends/webgpu/wgsl/softmax.wgsl.ts": 3,
+  "src/backends/webgpu/wgsl/tile.wgsl.ts": 3,
+};
+
+/** @type {(root: string, seed: number) => Promise<import("./list.mjs").Mutant[]>} */
+export const mutants = (root, seed) => operatorMutants(root, seed, counts, survivors);
