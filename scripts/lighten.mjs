@@ -49,3 +49,14 @@ export const nodeBuiltinsPlugin = {
     }));
   },
 };
+
+/** ml-matrix by its ES modules, of which a bundler keeps what is used; its exports lead to one file of CommonJS. */
+export const mlMatrixPlugin = {
+  name: "ml-matrix",
+  setup(build) {
+    build.onResolve({ filter: /^ml-matrix$/ }, ({ resolveDir }) => {
+      const require = createRequire(join(resolveDir, "importer.js"));
+      return { path: join(require.resolve("ml-matrix"), "../src/index.js"), sideEffects: false };
+    });
+  },
+};
