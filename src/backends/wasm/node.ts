@@ -3,17 +3,14 @@
  * way of bundlers that build for browsers.
  */
 
-/** `node:worker_threads`, or undefined outside of Node. */
-export function nodeWorkerThreads(): typeof import("node:worker_threads") | undefined {
-  return builtin("node:worker_threads") as typeof import("node:worker_threads") | undefined;
+interface Modules {
+  "node:fs/promises": typeof import("node:fs/promises");
+  "node:worker_threads": typeof import("node:worker_threads");
+  "node:zlib": typeof import("node:zlib");
 }
 
-/** `node:fs/promises`, or undefined outside of Node. */
-export function nodeFiles(): typeof import("node:fs/promises") | undefined {
-  return builtin("node:fs/promises") as typeof import("node:fs/promises") | undefined;
-}
-
-function builtin(name: string): unknown {
-  const host = (globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } }).process;
+/** A module of Node's, or undefined outside of Node. */
+export function nodeModule<Name extends keyof Modules>(name: Name): Modules[Name] | undefined {
+  const host = (globalThis as { process?: { getBuiltinModule?: (name: Name) => Modules[Name] } }).process;
   return host?.getBuiltinModule?.(name);
 }

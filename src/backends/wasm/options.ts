@@ -21,10 +21,12 @@ export const wasmOptionNames = ["threads", "wasm", "relaxed"] as const satisfies
 export function checkWasmOptions(options: WasmOptions): void {
   record("options", options);
   const { wasm } = options;
-  const known = [WebAssembly.Module, ArrayBuffer, URL, ...(typeof Response === "undefined" ? [] : [Response])];
-  const isSource = typeof wasm === "string" || ArrayBuffer.isView(wasm) || known.some((type) => wasm instanceof type);
-  if (wasm !== undefined && !isSource) {
-    throw new InvalidArgumentError("wasm", "a WebAssembly.Module, bytes, a Response or an address", wasm);
+  if (wasm !== undefined && typeof wasm !== "string" && !ArrayBuffer.isView(wasm)) {
+    // Only where there is something to ask about: to touch Response takes Node longer than to open the device.
+    const known = [WebAssembly.Module, ArrayBuffer, URL, ...(typeof Response === "undefined" ? [] : [Response])];
+    if (!known.some((type) => wasm instanceof type)) {
+      throw new InvalidArgumentError("wasm", "a WebAssembly.Module, bytes, a Response or an address", wasm);
+    }
   }
   if (options.threads !== undefined) integer("threads", options.threads, 1, 256);
   flag("relaxed", options.relaxed);

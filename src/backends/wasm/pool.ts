@@ -5,7 +5,7 @@
  */
 
 import { BackendUnavailableError, FractionalAttentionError } from "../../errors.js";
-import { nodeWorkerThreads } from "./node.js";
+import { nodeModule } from "./node.js";
 import { nodeWorkerSource, webWorkerSource } from "./worker-source.js";
 
 /** Names of kernels that take units. */
@@ -140,7 +140,7 @@ function openChannel(answer: (failure: string) => void, fail: (error: Error) => 
       },
     };
   }
-  const threads = nodeWorkerThreads();
+  const threads = nodeModule("node:worker_threads");
   if (threads === undefined) throw new FractionalAttentionError("there are no workers here");
   const worker = new threads.Worker(nodeWorkerSource, { eval: true });
   worker.on("message", answer);

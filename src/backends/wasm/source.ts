@@ -1,7 +1,7 @@
 /** A module of the caller's in place of the inlined one; loaded only where there is one. */
 
 import { FractionalAttentionError } from "../../errors.js";
-import { nodeFiles } from "./node.js";
+import { nodeModule } from "./node.js";
 
 /** Where a module can come from. */
 export type WasmSource = WebAssembly.Module | BufferSource | Response | URL | string;
@@ -21,7 +21,7 @@ export async function readSource(source: WasmSource): Promise<Uint8Array<ArrayBu
 /** Node's fetch does not read files, and a relative address has no base there. */
 async function readAddress(address: URL | string): Promise<Uint8Array<ArrayBuffer>> {
   const url = address instanceof URL || !URL.canParse(address) ? address : new URL(address);
-  const files = url instanceof URL && url.protocol === "file:" ? nodeFiles() : undefined;
+  const files = url instanceof URL && url.protocol === "file:" ? nodeModule("node:fs/promises") : undefined;
   if (files !== undefined) return new Uint8Array(await files.readFile(url));
   const response = await fetch(url);
   if (!response.ok) throw new FractionalAttentionError(`wasm: ${response.url} answered ${response.status}`);
