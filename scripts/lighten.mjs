@@ -8,11 +8,11 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /**
- * What the charts never reach, as they only build SVG elements in given colours and write them: linkedom's parsers of style
- * sheets, HTML and selectors (390 kB), transitions, and colour schemes. Whatever is called of these after all throws an error
- * that says so.
+ * What the charts never reach, as they draw no maps and in given colours: geography, transitions and colour schemes. Whatever
+ * is called of these after all throws an error that says so, except for what Plot calls while it is loaded.
  */
-const unreached = /^(cssomnom(\/parse)?|htmlparser2|css-select|d3-transition|d3-scale-chromatic)$/;
+const unreached = /^(d3-geo|d3-transition|d3-scale-chromatic)$/;
+const calledAtLoad = ["geoTransform"];
 
 export const leaveOutPlugin = {
   name: "leave-out",
@@ -27,10 +27,11 @@ export const leaveOutPlugin = {
       const require = createRequire(join(pluginData, "importer.js"));
       const names = Object.keys(await import(pathToFileURL(require.resolve(path)).href));
       const message = JSON.stringify(`${path} is left out of this bundle (scripts/lighten.mjs)`);
-      const stubs = names.filter((name) => /^[A-Za-z]/.test(name) && name !== "default" && name !== "module.exports");
-      return {
-        contents: `function leftOut() { throw new Error(${message}); }\nexport { ${stubs.map((name) => `leftOut as ${name}`)} };`,
-      };
+      const stubs = names
+        .filter((name) => /^[A-Za-z]/.test(name) && name !== "default" && name !== "module.exports")
+        .map((name) => `${calledAtLoad.includes(name) ? "nothing" : "leftOut"} as ${name}`);
+      const functions = `function nothing() {}\nfunction leftOut() { throw new Error(${message}); }`;
+      return { contents: `${functions}\nexport { ${stubs} };` };
     });
   },
 };
