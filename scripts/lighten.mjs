@@ -8,10 +8,10 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /**
- * What the charts never reach, as they draw no maps and in given colours: geography, transitions and colour schemes. Whatever
+ * What the charts never reach, as they draw numbers in given colours: geography, dates, transitions and colour schemes. Whatever
  * is called of these after all throws an error that says so, except for what Plot calls while it is loaded.
  */
-const unreached = /^(d3-geo|d3-transition|d3-scale-chromatic)$/;
+const unreached = /^(d3-geo|d3-time-format|d3-transition|d3-scale-chromatic)$/;
 const calledAtLoad = ["geoTransform"];
 
 export const leaveOutPlugin = {
@@ -51,13 +51,35 @@ export const nodeBuiltinsPlugin = {
   },
 };
 
-/** ml-matrix by its ES modules, of which a bundler keeps what is used; its exports lead to one file of CommonJS. */
+/**
+ * ml-matrix by its ES modules, of which a bundler keeps what is used; its exports lead to one file of CommonJS. The element-wise
+ * operations, which it installs on every matrix and the decompositions do not use, are not.
+ */
 export const mlMatrixPlugin = {
   name: "ml-matrix",
   setup(build) {
+    build.onLoad({ filter: /[\\/]ml-matrix[\\/]src[\\/]mathOperations\.js$/ }, () => ({
+      contents: "export function installMathOperations() {}",
+    }));
     build.onResolve({ filter: /^ml-matrix$/ }, ({ resolveDir }) => {
       const require = createRequire(join(resolveDir, "importer.js"));
       return { path: join(require.resolve("ml-matrix"), "../src/index.js"), sideEffects: false };
     });
+  },
+};
+
+/**
+ * Tables without what only some of them need: colours, as ours have none, and every emoji by its code points, for which regular
+ * expressions have had names since.
+ */
+export const tablePlugin = {
+  name: "table",
+  setup(build) {
+    build.onResolve({ filter: /^(@colors\/colors\/safe|emoji-regex)$/ }, ({ path }) => ({ path, namespace: "table" }));
+    build.onLoad({ filter: /^@colors/, namespace: "table" }, () => ({ contents: "module.exports = {};" }));
+    build.onLoad({ filter: /^emoji/, namespace: "table" }, () => ({
+      contents: `const one = String.raw\`(?:\\p{Emoji_Presentation}|\\p{Emoji}\\uFE0F\\u20E3?)\\p{Emoji_Modifier}?\`;
+        module.exports = () => new RegExp(\`\\\\p{RI}\\\\p{RI}|\${one}(?:\\\\u200D\${one})*\`, "gu");`,
+    }));
   },
 };
