@@ -7,6 +7,7 @@
  */
 
 import { BackendUnavailableError, InvalidArgumentError } from "../errors.js";
+import { CheckpointError } from "../learn/checkpoint.js";
 
 export const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
 
@@ -26,6 +27,7 @@ export function deviceError(error: unknown): unknown {
 export function explain(error: unknown, debug: boolean): { message: string; code: number } {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof UsageError || error instanceof InvalidArgumentError) return { message, code: exitCodes.usage };
+  if (error instanceof CheckpointError) return { message, code: exitCodes.failed };
   const stack = debug && error instanceof Error && error.stack ? `\n${error.stack}` : "";
   return { message: `unexpected: ${message} (FNA_DEBUG=1 shows where)${stack}`, code: exitCodes.failed };
 }

@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import type { Corpus } from "../data/corpus.js";
 import { MissingCorpusError } from "../data/errors.js";
 import { type CorpusName, corpusNames, readCorpus } from "../data/read.js";
-import { type Checkpoint, modelConfig, parseCheckpoint } from "../learn/checkpoint.js";
+import { type Checkpoint, modelConfig, parseCheckpoint, withoutMoments } from "../learn/checkpoint.js";
 import { mergeRuns, parseRun, type RunOptions } from "../learn/run-config.js";
 import { createClassifier } from "../models/index.js";
 import type { AttentionKind, Classifier } from "../models/types.js";
@@ -163,7 +163,7 @@ export async function openCheckpoint(
   const checkpoint = parseCheckpoint(bytes, file);
   const model = await createClassifier(modelConfig(checkpoint), { batch, threads, training: false });
   try {
-    model.load({ ...checkpoint.state, firstMoments: undefined, secondMoments: undefined } as never);
+    model.load(withoutMoments(checkpoint.state));
   } catch (error) {
     model.dispose();
     throw error;

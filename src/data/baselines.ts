@@ -10,7 +10,7 @@
 import type { Corpus, CorpusPart, Document } from "./corpus.js";
 import { fitLogistic, type LogisticRegression } from "./logistic.js";
 import { type Scores, score } from "./metrics.js";
-import type { Vocabulary } from "./vocabulary.js";
+import { buildVocabulary, type Vocabulary } from "./vocabulary.js";
 
 /** Scores of one guess on the part that was asked for. */
 export interface Baseline {
@@ -26,15 +26,17 @@ export interface WordWeight {
 
 /**
  * All baselines.
+ * @param vocabularySize most entries of the vocabulary, which comes from the training part
  * @param part the part to score on
  * @returns the scores and, for two classes, the words with the largest weights of both signs, strongest first: where to look for leaks
  */
 export function runBaselines(
   corpus: Corpus,
-  vocabulary: Vocabulary,
+  vocabularySize: number,
   part: CorpusPart,
   count = 40,
 ): { baselines: Baseline[]; words: Readonly<Record<string, readonly WordWeight[]>> } {
+  const vocabulary = buildVocabulary(corpus.train, vocabularySize);
   const regression = fitLogistic(corpus.train, vocabulary, corpus.classes.length);
   const whole = shares(corpus.train, corpus.classes.length);
   const byFirst = new Map(

@@ -19,7 +19,7 @@ import type { Document } from "../data/corpus.js";
 import type { Scores } from "../data/metrics.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { AttentionKind, Classifier, LayerAttention, ResolvedConfig } from "../models/types.js";
-import { collate, type Encoded, encodeDocuments } from "./batches.js";
+import { collate, type Encoded, encodeDocuments, evenly } from "./batches.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { evaluateEncoded } from "./evaluate.js";
 
@@ -298,12 +298,6 @@ function diffusionOf({ id, tokens }: Document, weights: Float64Array, size: numb
     points: Array.from({ length: size }, (_, i) => [embedding[2 * i], embedding[2 * i + 1]] as const),
     eigenvalues: Array.from(eigenvalues.subarray(0, 10)),
   };
-}
-
-/** At most `count` of a list, evenly spread over it. */
-export function evenly<T>(list: readonly T[], count: number): T[] {
-  const taken = Math.min(count, list.length);
-  return Array.from({ length: taken }, (_, i) => list[Math.floor((i * list.length) / taken)]);
 }
 
 /** 1, 2, 4, … and the length: bins that double, because weights fall as powers. */

@@ -88,3 +88,9 @@ export function collate({ tokens, labels }: Encoded, indices: readonly number[])
   }
   return batch;
 }
+
+/** At most `count` of a list, evenly spread over it. */
+export function evenly<T>(list: readonly T[], count: number): T[] {
+  const taken = Math.min(count, list.length);
+  return Array.from({ length: taken }, (_, i) => list[Math.floor((i * list.length) / taken)]);
+}

@@ -66,6 +66,11 @@ export function modelConfig({
   return { ...run.model, vocabulary: vocabulary.size, maxLength: run.data.length, classes: classes.length };
 }
 
+/** What using a model needs of a state, without what training it further does. */
+export function withoutMoments({ firstMoments: _first, secondMoments: _second, ...state }: ModelState): ModelState {
+  return state;
+}
+
 /** The bytes of a checkpoint. Moments are left out where the state has none. */
 export function formatCheckpoint({ run, classes, vocabulary, state, progress }: Checkpoint): Uint8Array {
   const tensors: [string, Tensor][] = entries(state.parameters);

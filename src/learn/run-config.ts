@@ -17,7 +17,7 @@ export interface DataConfig {
   readonly length: number;
   /** Most entries of the vocabulary. Default 4096. */
   readonly vocabulary: number;
-  /** Training documents used at most, 0 = all: the first ones in the order of a hash. Default 0. */
+  /** Training documents used at most, evenly spread over the part; 0 = all. Default 0. */
   readonly limit: number;
 }
 

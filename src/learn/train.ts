@@ -14,16 +14,23 @@
 
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Corpus, CorpusPart } from "../data/corpus.js";
+import type { Corpus, CorpusPart, Document } from "../data/corpus.js";
 import type { Scores } from "../data/metrics.js";
-import { buildVocabulary, type Vocabulary } from "../data/vocabulary.js";
+import { buildVocabulary } from "../data/vocabulary.js";
 import { InvalidArgumentError } from "../errors.js";
 import { replaceFile } from "../files/replace.js";
 import { NonFiniteError } from "../models/errors.js";
 import { learningRateAt } from "../models/schedule.js";
 import type { Classifier, ClassifierConfig, CreateOptions } from "../models/types.js";
-import { collate, type Encoded, encodeDocuments, epochBatches, stepsPerEpoch } from "./batches.js";
-import { type Checkpoint, modelConfig, type Progress, parseCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import { collate, type Encoded, encodeDocuments, epochBatches, evenly, stepsPerEpoch } from "./batches.js";
+import {
+  type Checkpoint,
+  modelConfig,
+  type Progress,
+  parseCheckpoint,
+  withoutMoments,
+  writeCheckpoint,
+} from "./checkpoint.js";
 import { evaluateEncoded } from "./evaluate.js";
 import { readIfThere } from "./files.js";
 import { RunLog } from "./log.js";
@@ -95,7 +102,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const saved = await readSaved(options);
   if (saved?.result !== undefined) return { status: "done", result: saved.result };
 
-  const documents = run.data.limit === 0 ? corpus.train : corpus.train.slice(0, run.data.limit);
+  const documents = trainingDocuments(corpus, run);
   const vocabulary = saved?.state.vocabulary ?? buildVocabulary(documents, run.data.vocabulary);
   const { classes } = corpus;
   const { batch, seed, epochs, threads, schedule, learningRate } = run.training;
@@ -151,8 +158,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
       // Not `<`: a loss of NaN must not stand in the way of a model.
       if (progress.best === undefined || !(scores.loss >= progress.best.loss)) {
         progress = { best: { loss: scores.loss, step: done } };
-        const { firstMoments: _first, secondMoments: _second, ...state } = model.state();
-        await writeCheckpoint(path(modelFile), { ...checkpoint(), state });
+        await writeCheckpoint(path(modelFile), { ...checkpoint(), state: withoutMoments(model.state()) });
       }
       await save();
     } else if (performance.now() - lastSave >= saveEvery) await save();
@@ -220,7 +226,7 @@ async function readSaved({ run, folder, resume = false }: TrainOptions): Promise
   return { state, ...(result && { result: JSON.parse(result.toString()) as RunResult }) };
 }
 
-/** The vocabulary that a run would have, for what is measured beside it. */
-export function vocabularyOf(corpus: Corpus, { data }: RunConfig): Vocabulary {
-  return buildVocabulary(data.limit === 0 ? corpus.train : corpus.train.slice(0, data.limit), data.vocabulary);
+/** What a run trains on: the training part, or as many of its documents as the limit says. */
+export function trainingDocuments(corpus: Corpus, { data }: RunConfig): readonly Document[] {
+  return data.limit === 0 ? corpus.train : evenly(corpus.train, data.limit);
 }

@@ -100,6 +100,15 @@ describe("fna train and fna eval", () => {
     }
   });
 
+  it("stop before a number that is none, and name its tensor", async () => {
+    const { code, out, err } = await fna(["train", ...small, "--lr", "1e30", "--epochs", "3", "--out", "runs/nan"]);
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toMatch(
+      /^error: step \d+: [\w. ]+ is not finite \(.*\); .*, saved in runs\/nan\/state\.safetensors; a smaller --lr/,
+    );
+    expect(await readdir(join(folder, "runs/nan"))).toContain("state.safetensors");
+  });
+
   it("take a configuration, over which flags win", async () => {
     await put(
       "config.json",

@@ -9,7 +9,7 @@ import { collate, encodeDocuments, epochBatches, sortedBatches, stepsPerEpoch } 
 import { parseCheckpoint } from "../../src/learn/checkpoint.js";
 import { resolveRun } from "../../src/learn/run-config.js";
 import { gatherSweep, spread, sweepJobs } from "../../src/learn/sweep.js";
-import { type TrainOptions, train } from "../../src/learn/train.js";
+import { type TrainOptions, train, trainingDocuments } from "../../src/learn/train.js";
 import { linearClassifier } from "./linear-classifier.js";
 
 let folder: string;
@@ -192,6 +192,15 @@ describe("a run", () => {
     const half = resolveRun({ ...run, training: { ...run.training, epochs: 0.5 } });
     const outcome = await train(options("half", { run: half }));
     expect(outcome).toMatchObject({ status: "done", result: { steps: 7, bestStep: 7 } });
+  });
+});
+
+describe("a limit", () => {
+  it("takes documents from all over the training part", () => {
+    const limited = resolveRun({ ...run, data: { ...run.data, limit: 10 } });
+    const taken = trainingDocuments(corpus, limited);
+    expect(taken.map(({ id }) => id)).toEqual(Array.from({ length: 10 }, (_, i) => `train/${10 * i}`));
+    expect(trainingDocuments(corpus, run)).toBe(corpus.train);
   });
 });
 

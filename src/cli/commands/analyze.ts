@@ -3,7 +3,8 @@
 import type { Command } from "commander";
 import manifest from "../../../package.json" with { type: "json" };
 import type { Corpus } from "../../data/corpus.js";
-import { analyzeModel, evenly, type ModelAnalysis } from "../../learn/analyze.js";
+import { analyzeModel, type ModelAnalysis } from "../../learn/analyze.js";
+import { evenly } from "../../learn/batches.js";
 import { exitCodes, UsageError } from "../errors.js";
 import { checkPlace, writeWhole } from "../files.js";
 import type { Io } from "../io.js";

@@ -5,8 +5,15 @@ import type { Command } from "commander";
 import { runBaselines } from "../../data/baselines.js";
 import type { Scores } from "../../data/metrics.js";
 import { type RunConfig, resolveRun } from "../../learn/run-config.js";
-import { modelFile, type RunResult, stateFile, type TrainingStatus, train, vocabularyOf } from "../../learn/train.js";
-import { createClassifier } from "../../models/index.js";
+import {
+  modelFile,
+  type RunResult,
+  stateFile,
+  type TrainingStatus,
+  train,
+  trainingDocuments,
+} from "../../learn/train.js";
+import { createClassifier, NonFiniteError } from "../../models/index.js";
 import { exitCodes, UsageError } from "../errors.js";
 import { checkPlace } from "../files.js";
 import type { Io } from "../io.js";
@@ -101,6 +108,11 @@ export async function trainOne(io: Io, run: RunConfig, { folder, corpora, resume
     }
     io.stdout.write(json ? `${JSON.stringify(outcome.result)}\n` : describe(outcome.result, corpus.notes, folder));
     return exitCodes.done;
+  } catch (error) {
+    if (!(error instanceof NonFiniteError)) throw error;
+    progress.stop();
+    io.stderr.write(`error: ${error.message}, saved in ${folder}/${stateFile}; a smaller --lr may get past it\n`);
+    return exitCodes.failed;
   } finally {
     stopListening();
     progress.stop();
@@ -150,7 +162,11 @@ async function baseline(run: RunConfig, flags: TrainFlags, io: Io): Promise<numb
   try {
     const corpus = await loadCorpus(io, progress, run.data.corpus, flags.corpora, run.data.length);
     progress.stop();
-    const { baselines, words } = runBaselines(corpus, vocabularyOf(corpus, run), "test");
+    const { baselines, words } = runBaselines(
+      { ...corpus, train: trainingDocuments(corpus, run) },
+      run.data.vocabulary,
+      "test",
+    );
     if (flags.json) {
       io.stdout.write(`${JSON.stringify({ corpus: corpus.name, baselines, words })}\n`);
       return exitCodes.done;
