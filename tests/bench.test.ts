@@ -11,6 +11,7 @@ import { compareRuns, noiseOf } from "../src/bench/compare.js";
 import { keyRange, makeProblem, parseSize, sizeName, unmaskedPairs } from "../src/bench/problem.js";
 import { peakLoops } from "../src/bench/roofline.js";
 import { type BenchGroup, type BenchRow, runBench } from "../src/bench/run.js";
+import { sampleInterleaved } from "../src/bench/sampler.js";
 import { medianEstimate } from "../src/bench/statistics.js";
 import { createAttention } from "../src/create.js";
 import { runFna } from "./cli/run.js";
@@ -111,6 +112,28 @@ function runOf(times: readonly number[], peaks: readonly number[], label = "wasm
   const size = { slices: 1, length: 8, dim: 4 };
   return { size, alpha: 1.2, mask: "full", peak: peaks, processorShare: 1, rows: [{ ...row, ...numbers } as BenchRow] };
 }
+
+describe("interleaved sampling", () => {
+  it("goes by the clock that it is given", async () => {
+    let now = 0;
+    const entries = [3, 5].map((time) => ({
+      id: `takes ${time}`,
+      run: () => {
+        now += time;
+      },
+      milliseconds: time,
+      rounds: 2,
+    }));
+    const samples = await sampleInterleaved(
+      entries,
+      2,
+      createRandom(1),
+      () => {},
+      () => now,
+    );
+    expect(Object.fromEntries(samples)).toEqual({ "takes 3": [3, 3], "takes 5": [5, 5] });
+  });
+});
 
 describe("the comparison of two runs", () => {
   const rounds = 30;

@@ -13,6 +13,7 @@ import { verifyNaive } from "../../src/bench/accuracy.js";
 import { describeMachine, machineLine } from "../../src/bench/machine.js";
 import { choosePeakLoops } from "../../src/bench/peak.js";
 import { parseSize, type Size } from "../../src/bench/problem.js";
+import { processorClock, wallClock } from "../../src/bench/sampler.js";
 import { type Bar, judgeBars } from "./bars.js";
 import { loadContestants } from "./contestants/index.js";
 import { ourName } from "./contestants/ours.js";
@@ -29,6 +30,7 @@ interface Flags {
   alphas: readonly number[];
   subject: string;
   quick?: boolean;
+  processorTime?: boolean;
   seed: number;
 }
 
@@ -69,6 +71,7 @@ function readFlags(): Flags {
     .option("--subject <name>", "the contestant that ratios are against", ourName)
     .option("--seed <n>", "of the order of rounds and of the bootstrap", count, 1)
     .option("--json <file>", "where all samples go (default: out/bench.json)")
+    .option("--processor-time", "count what the process spends on processors: for a busy machine, without threads")
     .option("--quick", "two sizes, three rounds: whether everything works, in less than a minute")
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
     .parse();
@@ -94,13 +97,21 @@ verifyNaive();
 
 const { contestants, refused } = await loadContestants();
 const { only } = flags;
-const chosenOnes = contestants.filter(
+const clock = flags.processorTime ? processorClock : wallClock;
+// The time of two threads on two processors adds up to that of one thread on one.
+const eligible = contestants.filter(({ name }) => !flags.processorTime || !name.endsWith("threads"));
+const chosenOnes = eligible.filter(
   ({ name }) => name === flags.subject || !only || only.some((part) => name.includes(part)),
 );
 for (const [name, reason] of refused) console.log(`${name} cannot take part: ${reason}`);
 if (!chosenOnes.some(({ name }) => name === flags.subject)) console.log(`no contestant is called "${flags.subject}"`);
 
-const { chosen: loops, figures } = await choosePeakLoops(createRandom(flags.seed), (message) => say(message));
+const { chosen: loops, figures } = await choosePeakLoops(
+  createRandom(flags.seed),
+  (message) => say(message),
+  undefined,
+  clock,
+);
 say("");
 console.log("WebAssembly SIMD multiply-add, GFLOP/s:");
 for (const [name, speed] of Object.entries(figures)) console.log(`  ${name.padEnd(18)} ${speed.toFixed(1)}`);
@@ -114,7 +125,8 @@ await mkdir(dirname(file), { recursive: true });
 
 /** Written after each size, so that a run which is broken off leaves what it has measured. */
 async function write(bars: readonly Bar[]): Promise<void> {
-  const settings = { rounds: flags.rounds, seed: flags.seed, subject: flags.subject };
+  const { rounds, seed, subject, processorTime = false } = flags;
+  const settings = { rounds, seed, subject, processorTime };
   const written = { machine, settings, refused: Object.fromEntries(refused), peaks: figures, groups, bars };
   await writeFile(file, `${JSON.stringify(written, null, 1)}\n`);
 }
@@ -122,7 +134,7 @@ async function write(bars: readonly Bar[]): Promise<void> {
 for (const alpha of flags.alphas) {
   for (const size of flags.sizes) {
     const { rounds } = flags;
-    const group = await runGroup(size, alpha, { rounds, contestants: chosenOnes, loops, random, say });
+    const group = await runGroup(size, alpha, { rounds, contestants: chosenOnes, loops, random, clock, say });
     groups.push(group);
     say("");
     console.log(`${groupTable(group, flags.subject, random)}\n`);

@@ -7,7 +7,7 @@ import type { Random } from "../../reference/random.js";
 import { errorOverAllowed, makeOracle, type Oracle } from "../../src/bench/accuracy.js";
 import { type Mask, makeProblem, type Size, sizeName } from "../../src/bench/problem.js";
 import type { PeakLoop } from "../../src/bench/roofline.js";
-import { type Entry, sampleInterleaved } from "../../src/bench/sampler.js";
+import { type Clock, type Entry, sampleInterleaved } from "../../src/bench/sampler.js";
 import type { Contestant, Direction, Results, Session } from "./contestants/contestant.js";
 import { ourName } from "./contestants/ours.js";
 import { backwardSizes } from "./sizes.js";
@@ -46,6 +46,7 @@ export interface GroupOptions {
   /** The fastest plain loop and the fastest relaxed one. */
   readonly loops: readonly PeakLoop[];
   readonly random: Random;
+  readonly clock?: Clock;
   say(message: string): void;
 }
 
@@ -169,6 +170,7 @@ export async function runGroup(size: Size, alpha: number, options: GroupOptions)
     alpha === 2 ? Math.min(rounds, slowRounds) : rounds,
     random,
     (done) => say(`round ${done}`),
+    options.clock,
   );
   const { user, system } = process.cpuUsage(used);
   const processorShare = (user + system) / 1000 / (performance.now() - start);

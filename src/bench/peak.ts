@@ -2,7 +2,7 @@
 
 import type { Random } from "../../reference/random.js";
 import { type PeakLoop, peakLoops } from "./roofline.js";
-import { sampleInterleaved } from "./sampler.js";
+import { type Clock, sampleInterleaved, wallClock } from "./sampler.js";
 import { median } from "./statistics.js";
 
 /** Rounds of the race. */
@@ -13,9 +13,10 @@ export async function choosePeakLoops(
   random: Random,
   say: (message: string) => void,
   loops: readonly PeakLoop[] = peakLoops(),
+  clock: Clock = wallClock,
 ): Promise<{ chosen: PeakLoop[]; figures: Record<string, number> }> {
   const entries = loops.map(({ name, run }) => ({ id: name, run, milliseconds: 0, rounds }));
-  const samples = await sampleInterleaved(entries, rounds, random, (done) => say(`peak, round ${done}`));
+  const samples = await sampleInterleaved(entries, rounds, random, (done) => say(`peak, round ${done}`), clock);
   const speed = ({ name, operations }: PeakLoop) => operations / median(samples.get(name) ?? []) / 1e6;
   const ranked = [...loops].sort((a, b) => speed(b) - speed(a));
   const chosen = [false, true].flatMap((relaxed) => ranked.filter((loop) => loop.relaxed === relaxed).slice(0, 1));
