@@ -8,7 +8,7 @@ import { build } from "esbuild";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { executable, flags } from "../../tests/browser/browser.js";
-import { expectResult, has, run, tools } from "./shared.js";
+import { expectNumbers, expectResult, has, installed, run, tools } from "./shared.js";
 
 const types: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
 
@@ -88,6 +88,26 @@ describe.skipIf(!has("Chromium", executable))("in Chromium", () => {
       outdir: "out",
     });
     await expectPage("esbuild-bundle/index.html");
+  });
+
+  test("webgpu-chain: the shader adds the input to what the reference gives", async () => {
+    const { createAttention } = await installed();
+    const x = Float32Array.from({ length: 64 * 16 }, (_, i) => Math.sin(i + 1));
+    const reference = await createAttention({ device: "reference" });
+    const shape = { batch: 1, heads: 1, queries: 64, keys: 64, headDim: 16 };
+    const { output } = await reference.forward({ q: x, k: x, v: x, ...shape }, { alpha: 1.2 });
+    const page = await show("webgpu-chain/index.html");
+    // Values of at most 2, of which WGSL promises less accuracy than a CPU has; without either summand they are far off.
+    expectNumbers(
+      page.output,
+      "webgpu",
+      [0, 1, 2, 3].map((i) => output[i] + x[i]),
+      2 ** -14,
+    );
+    expect(Math.min(...[0, 1, 2, 3].map((i) => Math.min(Math.abs(output[i]), Math.abs(x[i]))))).toBeGreaterThan(
+      2 ** -12,
+    );
+    expect(page.errors).toEqual([]);
   });
 
   test("content-security-policy: 'wasm-unsafe-eval' is enough", () => expectPage("content-security-policy/wasm.html"));

@@ -1,5 +1,6 @@
 /** Examples that run in Node. */
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, inject, test } from "vitest";
@@ -31,4 +32,12 @@ test("swap-attention: the model's own attention is untouched, the other one is t
   expectNumbers(fractional, "fractional, wasm", [...after.slice(-4)], 1e-4);
   // Another attention is not a rounding: the two models differ in the first digits.
   expect(Math.abs(after.at(-1) - before.at(-1))).toBeGreaterThan(1e-2);
+});
+
+test("the command line, whose bundle leaves parts of packages out, writes its page with every chart", () => {
+  const program = "../node_modules/fractional-attention/dist/cli.js";
+  const words = ["report", "the cat saw the dog and the dog saw the cat", "--device", "wasm", "--out", "report.html"];
+  run("node-script", process.execPath, program, ...words);
+  const page = readFileSync(join(inject("folder"), "node-script/report.html"), "utf8");
+  expect(page.match(/<svg class="plot/g)?.length).toBeGreaterThan(8);
 });
