@@ -1,6 +1,7 @@
 /**
  * `npm run playground:measure`: how long a step of a slider takes to the frame that shows it, in Chromium, at N = 256 on one
- * wasm thread; and how long until the figures of the worker have followed. Prints medians and worst of the steps.
+ * wasm thread; and how long until the figures of the worker have followed. Beside each step a frame without any work is
+ * timed: what this machine takes for that is no cost of the page. Prints medians and worst of the steps.
  */
 
 import { chromium } from "playwright-core";
@@ -20,6 +21,15 @@ try {
   const samples = await page.evaluate(async (count) => {
     const slider = document.getElementById("alpha");
     const found = [];
+    // A task that is queued inside of the next frame runs after that frame has been painted.
+    const nextFrame = () =>
+      new Promise((resolve) =>
+        requestAnimationFrame(() => {
+          const { port1, port2 } = new MessageChannel();
+          port1.onmessage = resolve;
+          port2.postMessage(0);
+        }),
+      );
     for (let s = 0; s < count; s++) {
       slider.value = String(0.5 + 0.05 * ((s * 7) % 29));
       const began = performance.now();
@@ -27,26 +37,22 @@ try {
       slider.dispatchEvent(new Event("input", { bubbles: true }));
       await drawn;
       const computed = performance.now() - began;
-      // A task that is queued inside of the next frame runs after that frame has been painted.
-      await new Promise((resolve) =>
-        requestAnimationFrame(() => {
-          const { port1, port2 } = new MessageChannel();
-          port1.onmessage = resolve;
-          port2.postMessage(0);
-        }),
-      );
+      await nextFrame();
       const frame = performance.now() - began;
       const patience = began + 20_000;
       while (document.querySelector('[aria-busy="true"]')) {
         if (performance.now() > patience) throw new Error("the figures did not follow");
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
-      found.push({ computed, frame, settled: performance.now() - began });
+      const idle = performance.now();
+      await nextFrame();
+      found.push({ empty: performance.now() - idle, computed, frame, settled: performance.now() - began });
     }
     return found;
   }, steps);
   console.log(`Chromium ${browser.version()}, N = 256, D = 8, wasm on one thread, ${steps} steps of α, milliseconds:`);
   for (const [name, words] of Object.entries({
+    empty: "a frame without work",
     computed: "computed and drawn",
     frame: "frame on the screen",
     settled: "all figures followed",

@@ -99,8 +99,9 @@ async function sample(text: string, source: string): Promise<Report> {
         },
       ],
       rejected: [{ device: "wasm, 8 threads", reason: hostile }],
+      adapter: hostile,
     },
-    machine: { runtime: "v0", cpu: hostile, cores: 2, memoryGiB: 4, system: "linux x64", date: new Date(0) },
+    machine: { node: "0", v8: "0", cpu: hostile, cores: 2, memoryGiB: 4, system: "linux x64", date: new Date(0) },
     version: "0.0.0",
   };
 }
@@ -298,6 +299,8 @@ describe("report", () => {
     const label = 'svg[aria-label^="Milliseconds of one forward call"]';
     expect(document.querySelectorAll(`${label} [data-mark="line"] path`).length).toBe(2);
     expect(document.querySelectorAll(`${label} [data-mark="rule"] line`).length).toBe(3);
+    const ticks = document.querySelectorAll(`${label} [data-mark="x-axis tick label"] text`);
+    expect([...ticks].map((tick) => tick.textContent)).toEqual(["64", "128"]);
   });
 
   it("says by bars how many hops lie between tokens", () => {

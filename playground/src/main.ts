@@ -104,8 +104,10 @@ async function step(): Promise<void> {
   const time = milliseconds === undefined ? "" : `, weights in ${milliseconds.toFixed(milliseconds < 10 ? 2 : 0)} ms`;
   say(`${truncated ? `the first ${tokens.length}` : tokens.length} tokens on ${device}${time}`);
   dispatchEvent(new CustomEvent<StepEvent>("step", { detail: { began: start, drawn: performance.now() } }));
-  analyze(next);
+  // The worker would take the processor from the frame.
   await nextFrame();
+  if (isStale) return;
+  analyze(next);
   figures.draw(next, state.alpha);
 }
 

@@ -1,6 +1,7 @@
 /** The page of a text: what `fna attend --out` and `fna report` share. Its code is loaded when a page is asked for. */
 
 import manifest from "../../package.json" with { type: "json" };
+import { describeMachine } from "../bench/machine.js";
 import type { Timings } from "../page/evidence-sections.js";
 import type { ComparedAttention } from "../text/compare.js";
 import type { DeviceName } from "../types.js";
@@ -9,7 +10,7 @@ import { writeWhole } from "./files.js";
 import type { InputText } from "./input.js";
 import type { Io } from "./io.js";
 import type { Progress } from "./progress.js";
-import { describeMachine, scalesText, type TextFlags, writeMaps } from "./text-options.js";
+import { scalesText, type TextFlags, writeMaps } from "./text-options.js";
 
 /** What the page is about. */
 export interface PageContent {
@@ -41,7 +42,7 @@ export async function writePage(
     paths: pathStudy(),
     timings,
     verification,
-    machine: describeMachine(io),
+    machine: { ...describeMachine(), date: io.now() },
     version: manifest.version,
   });
   const maps = flags.svg ? await writeMaps(io, path, input, attentions) : [];

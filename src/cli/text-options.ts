@@ -1,11 +1,9 @@
 /** The options of the commands that attend to a text, what they mean, and the computing that they share. */
 
-import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { createAttention } from "../create.js";
 import { attentionMapFile } from "../page/attention-map.js";
-import type { Machine } from "../page/evidence-sections.js";
 import { titleOf } from "../page/format.js";
 import { type ComparedAttention, compareAttention } from "../text/compare.js";
 import { embed } from "../text/embeddings.js";
@@ -151,16 +149,4 @@ export function scalesText({ manifold, kappa, bandwidth }: TextFlags): string {
   const scale = typeof kappa === "number" ? `κ = ${kappa}` : `the length scale “${kappa}”`;
   const size = typeof bandwidth === "number" ? `ε = ${bandwidth}` : `ε measured as the ${bandwidth} of the distances`;
   return `Local and multiscale attention measure ${distance}, with ${scale} and ${size}.`;
-}
-
-/** What this runs on. */
-export function describeMachine(io: Io): Machine {
-  return {
-    runtime: `Node.js ${process.version}`,
-    cpu: cpus()[0]?.model.trim() || "unknown processor",
-    cores: availableParallelism(),
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    system: `${process.platform} ${process.arch}`,
-    date: io.now(),
-  };
 }

@@ -63,7 +63,7 @@ export function chart(document: Document, options: ChartOptions): Element {
       Plot.dot(data, { x: "px", y: "py", symbol, stroke: color, fill: color, r: radius, title: "title" }),
     ];
   });
-  const across = grid ? Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1 }) : null;
+  const across = grid ? Plot.gridY({ ticks: y.ticks, stroke: "var(--line)", strokeOpacity: 1 }) : null;
   return draw(document, { label, height: 290, x, y, marks: [across, ...marks] });
 }
 

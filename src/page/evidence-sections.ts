@@ -1,5 +1,6 @@
 /** The parts of the page that say how far to trust it: times beside errors, verification, and the machine. */
 
+import type { Machine } from "../bench/machine.js";
 import type { VerifyResult } from "../verify/index.js";
 import { chart, legend } from "./charts.js";
 import { errorsTable, timedSizes, timingChart } from "./figures.js";
@@ -8,15 +9,8 @@ import { html, type Markup } from "./html.js";
 import { toMarkup } from "./svg.js";
 import { type DeviceTimings, sampledRows, timingDim } from "./timing-study.js";
 
-/** Where the numbers were computed. */
-export interface Machine {
-  /** "Node.js v20.19.0" */
-  readonly runtime: string;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryGiB: number;
-  /** "linux x64" */
-  readonly system: string;
+/** Where the numbers were computed, and when. */
+export interface PageMachine extends Machine {
   readonly date: Date;
 }
 
@@ -24,6 +18,8 @@ export interface Machine {
 export interface Timings {
   readonly devices: readonly DeviceTimings[];
   readonly rejected: readonly { readonly device: string; readonly reason: string }[];
+  /** What runs the webgpu device, in words. */
+  readonly adapter?: string | undefined;
 }
 
 export function timingsSection(timings: Timings | undefined): Markup {
@@ -31,7 +27,7 @@ export function timingsSection(timings: Timings | undefined): Markup {
     return html`<section aria-labelledby="times"><h2 id="times">Times and errors</h2><p>Not part of this run;
 <code>fna report</code> times every device that runs on the machine.</p></section>`;
   }
-  const { devices, rejected } = timings;
+  const { devices, rejected, adapter } = timings;
   const sizes = timedSizes(devices);
   const options = timingChart(devices);
   const head = sizes.map((size) => html`<th scope="col" class="n">N = ${size}</th>`);
@@ -61,6 +57,7 @@ measure.)</p></div></div>
 memory. Medians of interleaved rounds in one short run, quartiles as upright lines; a device leaves when it gets slow. Where a
 curve rises fourfold from one N to the next, its N² pairs are what is paid for; where it lies flat, the cost of asking is.
 <code>npm run bench</code> in the repository measures with care, against other runtimes.</p>
+${adapter !== undefined && html`<p class="note">webgpu ran on ${adapter}.</p>`}
 ${rejected.map(({ device, reason }) => html`<p class="note">${device} was not timed: ${reason}</p>`)}</section>`;
 }
 
@@ -96,12 +93,13 @@ ${
 }</section>`;
 }
 
-export function machineSection({ cpu, cores, memoryGiB, system, runtime, date }: Machine, version: string): Markup {
+export function machineSection(machine: PageMachine, version: string): Markup {
+  const { cpu, cores, memoryGiB, system, node, v8, date } = machine;
   const facts: [string, string][] = [
-    ["processor", `${cpu}, ${cores} core${cores === 1 ? "" : "s"} to run on`],
+    ["processor", `${cpu}, ${cores} core${cores === 1 ? "" : "s"}`],
     ["memory", `${memoryGiB} GiB`],
     ["system", system],
-    ["runtime", runtime],
+    ["runtime", `Node.js ${node}, V8 ${v8}`],
     ["package", `fractional-attention ${version}`],
     ["date", `${date.toISOString().slice(0, 16).replace("T", " ")} UTC`],
   ];

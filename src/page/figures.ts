@@ -117,7 +117,8 @@ export function timingChart(devices: readonly DeviceTimings[]): ChartOptions {
       spread: points.map((p) => p.quartiles),
     })),
     lines: true,
-    x: { label: "tokens N →", type: "log", ticks: timedSizes(devices), tickFormat: String },
+    // Plot labels only some of the ticks of a logarithmic scale: those near powers of its base.
+    x: { label: "tokens N →", type: "log", base: 2, ticks: timedSizes(devices), tickFormat: String },
     y: { label: "↑ milliseconds", type: "log", ticks: powersOfTen(devices), tickFormat: String },
   };
 }

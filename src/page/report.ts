@@ -14,8 +14,8 @@ import {
   placesSection,
 } from "./attention-sections.js";
 import {
-  type Machine,
   machineSection,
+  type PageMachine,
   type Timings,
   timingsSection,
   verificationSection,
@@ -44,7 +44,7 @@ export interface Report extends AttentionContent {
   readonly timings: Timings | undefined;
   /** Result of `fna verify`, where it was run. */
   readonly verification: VerifyResult | undefined;
-  readonly machine: Machine;
+  readonly machine: PageMachine;
   readonly version: string;
 }
 

@@ -3,7 +3,8 @@
  * normal inputs of D components, the paper's options; time of `forward` from the call to the numbers.
  *
  * - First the numbers, then the time: at every N a sample of query rows, all keys, is held against the float64 reference
- *   under the bound of `verify/judge-float32.ts`; a device that misses it is not timed any further.
+ *   under the bound of `verify/judge-float32.ts`; a device that misses it is not timed any further. (`fna bench` checks
+ *   every row, which at these sizes would take longer than the times.)
  * - Rounds are interleaved, so that what disturbs the machine disturbs all devices. What is told is the median, and the
  *   quartiles as its spread.
  * - A device leaves when a call took longer than its share; its curve ends there.
@@ -11,9 +12,10 @@
  * Runs in Node and in browsers.
  */
 
-import { createRandom } from "../../reference/random.js";
 import type { Attention } from "../attention.js";
 import { createReferenceBackend } from "../backends/reference.js";
+import { makeProblem } from "../bench/problem.js";
+import { median, quantile } from "../bench/statistics.js";
 import { makePlan } from "../plan.js";
 import type { AttentionInputs, Floats } from "../types.js";
 import { largestDifference } from "../verify/compare.js";
@@ -80,7 +82,7 @@ export async function timingStudy(
     onProgress?.(done, sizes.length, `timing N = ${size}`);
     // Lets a progress bar or a page draw.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    const problem = makeProblem(size, dim);
+    const problem = timingProblem(size, dim);
     const taking: Turn[] = [];
     for (const runner of runners.filter((r) => r.running)) {
       const turn = await prepare(runner, problem);
@@ -90,8 +92,9 @@ export async function timingStudy(
       for (const turn of taking) if (turn.spent < share) await run(turn);
     }
     for (const { runner, samples, error, bound } of taking) {
-      const [low, milliseconds, high] = quartiles(samples);
-      runner.points.push({ size, milliseconds, quartiles: [low, high], rounds: samples.length, error, bound });
+      const milliseconds = median(samples);
+      const quartiles = [quantile(samples, 0.25), quantile(samples, 0.75)] as const;
+      runner.points.push({ size, milliseconds, quartiles, rounds: samples.length, error, bound });
       if (milliseconds > 2 * share) runner.running = false;
     }
   }
@@ -123,10 +126,9 @@ interface TimingProblem {
   readonly bounds: { readonly float32: number; readonly wgsl: number };
 }
 
-function makeProblem(size: number, dim: number): TimingProblem {
-  const random = createRandom(size);
-  const normal = () => Float32Array.from({ length: size * dim }, () => random.normal());
-  const inputs = { q: normal(), k: normal(), v: normal(), batch: 1, heads: 1, queries: size, keys: size, headDim: dim };
+function timingProblem(size: number, dim: number): TimingProblem {
+  const { q, k, v } = makeProblem({ slices: 1, length: size, dim }, 1.2);
+  const inputs = { q, k, v, batch: 1, heads: 1, queries: size, keys: size, headDim: dim };
   const rows = Math.min(size, sampledRows);
   const sample = { ...inputs, q: inputs.q.subarray(0, rows * dim), queries: rows };
   const plan = makePlan(sample, {});
@@ -154,14 +156,4 @@ async function run(turn: Turn): Promise<void> {
   const elapsed = performance.now() - start;
   turn.samples.push(elapsed);
   turn.spent += elapsed;
-}
-
-/** Lower quartile, median, upper quartile; between two samples by linear interpolation. */
-function quartiles(samples: readonly number[]): [number, number, number] {
-  const sorted = [...samples].sort((a, b) => a - b);
-  return [0.25, 0.5, 0.75].map((part) => {
-    const at = part * (sorted.length - 1);
-    const [below, above] = [sorted[Math.floor(at)], sorted[Math.ceil(at)]];
-    return below + (above - below) * (at - Math.floor(at));
-  }) as [number, number, number];
 }
