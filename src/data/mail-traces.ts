@@ -3,8 +3,8 @@
  * spam without a word of it being read. Found by looking at the strongest words of the logistic regression
  * (`fna train --baseline` prints them) and by reading the mails that have them.
  *
- *   quotation      "> " before every line of an answer, "On Mon, Sep 02, 2002 at 11:12, X wrote:", headers of quoted
- *                  mails: nearly all ham is conversation on a list, so a single mark would decide
+ *   quotation      "> " before every line of an answer, "On Mon, Sep 02, 2002 at 11:12, X wrote:", "Original Message",
+ *                  headers of quoted mails: nearly all ham is conversation on a list, so a single mark would decide
  *   footers        what list servers and free mail services append, and the slogan that the hosts of some spam traps
  *                  append to spam
  *   feed heads     "URL: …", "Date: …" and "[IMG: …]" that a news-to-mail gateway of the collector writes into its ham
@@ -44,9 +44,10 @@ const traces: readonly (readonly [pattern: RegExp, by: string])[] = [
     "",
   ],
   [/^\S+(?: \S+)? mailing list[ \t]*$/gim, ""],
+  [/^[ \t]*-+ ?(?:begin )?(?:original message|forwarded (?:message|by|text))[^\n]*$/gim, ""],
   [/\[img:[^\]]*\]/gi, ""],
   [new RegExp(`^(?:${header}):[^\\n]*`, "gim"), ""],
-  [/^(?:on [^\n]{4,120}\n?[^\n]{0,80}|[^\n]{1,80}) (?:wrote|writes|said|mentioned|stated|schrieb):[ \t]*$/gim, ""],
+  [/^(?:on [^\n]{4,120}\n?[^\n]{0,80}|[^\n]{1,80}) (?:wrote|writes|said|mentioned|stated|schrieb) ?:[ \t]*$/gim, ""],
   [/\b(?:https?|ftp|mailto):[^\s<>"')\]]+|\bwww\.[^\s<>"')\]]+/gi, " url "],
   [/[\w.+=-]+@[\w-]+(?:\.[\w-]+)*/g, " email "],
   [new RegExp(`\\b${domain}\\b(?:/[^\\s<>"')\\]]*)?`, "gi"), " url "],
@@ -54,6 +55,7 @@ const traces: readonly (readonly [pattern: RegExp, by: string])[] = [
   [new RegExp(`\\b${weekday},? *(?=\\d|${month}\\b)`, "gi"), " "],
   [new RegExp(`\\b${day}[ -]*(?:of )?${month}\\b[ ,-]*(?:\\d{2,4}\\b)?`, "gi"), " "],
   [new RegExp(`\\b${month}\\.?[ -]*(?:${day}|\\d{4})\\b,?(?: *\\d{4}\\b)?`, "gi"), " "],
+  [/\b\d{1,2}[./-]\d{1,2}[./-]\d{4}\b|\b\d{4}-\d{2}-\d{2}\b/g, " "],
   [/\d/g, "0"],
   [/[<>=+|~^`*_#\\\ufffd]+/g, " "],
 ];
