@@ -106,6 +106,20 @@ describe("a-priori float32 bounds", () => {
     }
   });
 
+  // Blocks are 32 queries and tiles 64 keys: the only pair that is left of a tile may be its first or last one.
+  test.each([1, 33])("a window of %d, which ends at the edge of a tile", async (window) => {
+    const random = createRandom(window);
+    const shape = { batch: 1, heads: 1, queries: 130, keys: 130, headDim: 2, valueDim: 2 };
+    const numbers = () => Float64Array.from({ length: 260 }, () => Math.fround(random.normal()));
+    for (const degreeNormalization of [0, 1]) {
+      const inputs = { ...shape, q: numbers(), k: numbers(), v: numbers() };
+      const problem = { inputs, options: { window, degreeNormalization }, dOutput: numbers(), kind: "normal" as const };
+      for (const check of await judgeFloat32(device, problem, `a = ${degreeNormalization}`)) {
+        expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
+      }
+    }
+  });
+
   test.each(deviceGroups)("golden group %s", async (group) => {
     const checks = await checkGoldenOnDevice(device, group, loadGolden(group).cases);
     const failures = checks.filter((c) => !(c.error <= c.bound));

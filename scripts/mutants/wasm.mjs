@@ -136,10 +136,6 @@ export const mutants = [
       "wasm: a cosine beyond 1 is not clamped",
       "f32x4.neg(f32x4.pmax(f32x4.splat(0), f32x4.sub(f32x4.splat(4), a)))",
       "f32x4.neg(f32x4.sub(f32x4.splat(4), a))",
-      {
-        equivalent:
-          "the square is taken where |q - k|^2 is above 2 and exceeds 4 by rounding only beyond 3, where it is summed anew",
-      },
     ],
     [
       "wasm: obtuse angles by cancellation",
