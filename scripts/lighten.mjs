@@ -4,14 +4,16 @@
  */
 
 import { builtinModules, createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /**
- * What the charts never reach, as they draw numbers in given colours: geography, dates, transitions and colour schemes. Whatever
- * is called of these after all throws an error that says so, except for what Plot calls while it is loaded.
+ * What the charts never reach, as they draw numbers in given colours and do not move: geography, dates, transitions, colour
+ * schemes and pointers. Whatever is called of these after all throws an error that says so, except for what Plot calls while
+ * it is loaded.
  */
 const unreached = /^(d3-geo|d3-time-format|d3-transition|d3-scale-chromatic)$/;
+const unreachedFiles = /[\\/]@observablehq[\\/]plot[\\/]src[\\/](marks[\\/]tip|interactions[\\/]pointer)\.js$/;
 const calledAtLoad = ["geoTransform"];
 
 export const leaveOutPlugin = {
@@ -23,18 +25,23 @@ export const leaveOutPlugin = {
       pluginData: resolveDir,
       sideEffects: false,
     }));
-    build.onLoad({ filter: /.*/, namespace: "left-out" }, async ({ path, pluginData }) => {
-      const require = createRequire(join(pluginData, "importer.js"));
-      const names = Object.keys(await import(pathToFileURL(require.resolve(path)).href));
-      const message = JSON.stringify(`${path} is left out of this bundle (scripts/lighten.mjs)`);
-      const stubs = names
-        .filter((name) => /^[A-Za-z]/.test(name) && name !== "default" && name !== "module.exports")
-        .map((name) => `${calledAtLoad.includes(name) ? "nothing" : "leftOut"} as ${name}`);
-      const functions = `function nothing() {}\nfunction leftOut() { throw new Error(${message}); }`;
-      return { contents: `${functions}\nexport { ${stubs} };` };
-    });
+    build.onLoad({ filter: unreachedFiles }, async ({ path }) => stubs(path, path));
+    build.onLoad({ filter: /.*/, namespace: "left-out" }, async ({ path, pluginData }) =>
+      stubs(path, createRequire(join(pluginData, "importer.js")).resolve(path)),
+    );
   },
 };
+
+/** A module with the names of the one in `file`. */
+async function stubs(path, file) {
+  const names = Object.keys(await import(pathToFileURL(file).href));
+  const message = JSON.stringify(`${basename(path)} is left out of this bundle (scripts/lighten.mjs)`);
+  const exported = names
+    .filter((name) => /^[A-Za-z]/.test(name) && name !== "default" && name !== "module.exports")
+    .map((name) => `${calledAtLoad.includes(name) ? "nothing" : "leftOut"} as ${name}`);
+  const functions = `function nothing() {}\nfunction leftOut() { throw new Error(${message}); }`;
+  return { contents: `${functions}\nexport { ${exported} };` };
+}
 
 /** Node's own modules stay imports; CommonJS packages, which ask for them by a call that ES modules do not have, get them at run time. */
 export const nodeBuiltinsPlugin = {
