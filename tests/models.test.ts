@@ -11,7 +11,7 @@
  */
 
 import { describe, expect, test } from "vitest";
-import { encoderForward } from "../reference/encoder.js";
+import { type EncoderStep, encoderForward } from "../reference/encoder.js";
 import { createRandom } from "../reference/random.js";
 import { createClassifier, NonFiniteError } from "../src/models/index.js";
 import type { Classifier, ClassifierConfig, LabelledBatch, ModelState, NamedTensor } from "../src/models/types.js";
@@ -65,8 +65,9 @@ function twin(
   config: Classifier["config"],
   parameters: Record<string, Float64Array>,
   texts: LabelledBatch,
+  dropoutAt?: EncoderStep,
 ): Record<string, Float64Array> {
-  const result = encoderForward(config, parameters, texts);
+  const result = encoderForward(config, parameters, texts, dropoutAt);
   const { loss, logits, probabilities } = result;
   const gradients = Object.entries(result.backward()).map(([name, g]) => [`d ${name}`, g]);
   return { loss: Float64Array.of(loss), logits, probabilities, ...Object.fromEntries(gradients) };
@@ -80,10 +81,20 @@ async function measured(classifier: Classifier, texts: LabelledBatch): Promise<R
 
 /** Differences of all tensors over their bounds; the largest must be at most 1. */
 async function excess(classifier: Classifier, parameters: Record<string, Float64Array>, texts: LabelledBatch) {
-  const { config } = classifier;
-  const truth = twin(config, parameters, texts);
   const ours = await measured(classifier, texts);
-  expect(Object.keys(ours).sort()).toEqual(Object.keys(truth).sort());
+  expect(Object.keys(ours).sort()).toEqual(Object.keys(twin(classifier.config, parameters, texts)).sort());
+  return excessOf(classifier.config, parameters, texts, ours);
+}
+
+/** The same for those tensors that are at hand, under the dropout of a step. */
+function excessOf(
+  config: Classifier["config"],
+  parameters: Record<string, Float64Array>,
+  texts: LabelledBatch,
+  ours: Record<string, Float32Array>,
+  dropoutAt?: EncoderStep,
+) {
+  const truth = twin(config, parameters, texts, dropoutAt);
   const random = createRandom(1);
   const amplification: Record<string, number> = {};
   const gradientScale = largest(Object.entries(truth).flatMap(([n, g]) => (n.startsWith("d ") ? [largest(g)] : [])));
@@ -95,7 +106,7 @@ async function excess(classifier: Classifier, parameters: Record<string, Float64
         data.map((x) => (name.endsWith(".base") ? x : x * (1 + 2 ** -20 * (2 * random.uniform() - 1)))),
       ]),
     );
-    for (const [name, there] of Object.entries(twin(config, moved, texts))) {
+    for (const [name, there] of Object.entries(twin(config, moved, texts, dropoutAt))) {
       const change = largest(there.map((x, e) => x - truth[name][e])) / scale(name) / 2 ** -20;
       amplification[name] = Math.max(amplification[name] ?? 1, change);
     }
@@ -103,7 +114,7 @@ async function excess(classifier: Classifier, parameters: Record<string, Float64
   const positions = texts.tokens.length / texts.lengths.length;
   const depth = 3 * config.layers * (4 * config.width + 2 * config.ffnWidth + 2 * positions);
   return Object.fromEntries(
-    Object.keys(truth).map((name) => {
+    Object.keys(ours).map((name) => {
       const difference = largest(truth[name].map((x, e) => x - ours[name][e])) / scale(name);
       return [name, difference / (amplification[name] * depth * 2 ** -24)];
     }),
@@ -255,6 +266,23 @@ describe("training", () => {
     await expect(step).rejects.toThrow(/step 0: the gradient of .* is not finite/);
     expect(bits(classifier.state())).toEqual(bits(state));
   });
+
+  test.each([1, 2])(
+    "with dropout, on %i threads, a step has the loss and gradients of the twin under its mask",
+    async (threads) => {
+      const config = { ...base, dropout: 0.3, residualScale: true, layers: 2 };
+      using classifier = await createClassifier(config, { seed: 9, batch: 4, threads });
+      const parameters = stir(classifier);
+      const { loss } = await classifier.step(batch, { learningRate: 1e-3, beta1: 0.5 });
+      // The first mean of gradients is half the first gradient, exactly.
+      const means = Object.entries(classifier.state().firstMoments ?? {});
+      const gradients = means.map(([name, { data }]) => [`d ${name}`, data.map((m) => 2 * m)]);
+      const ours = { loss: Float32Array.of(loss), ...Object.fromEntries(gradients) };
+      const over = excessOf(classifier.config, parameters, batch, ours, { seed: 9, step: 0 });
+      expect(Object.keys(over).length).toBe(1 + means.length);
+      for (const [name, value] of Object.entries(over)) expect(value, name).toBeLessThanOrEqual(1);
+    },
+  );
 
   test("dropout is drawn anew at each step, and not in evaluation", async () => {
     using classifier = await createClassifier({ ...task, dropout: 0.5 }, { seed: 4 });
