@@ -1,5 +1,6 @@
 /** The devices inside a real browser: the golden groups and the random battery, with and without shared memory. */
 
+import { writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import type { VerifyResult } from "../src/verify/run.js";
 import { executable, hasBrowser, openPage } from "./browser/browser.js";
@@ -27,15 +28,18 @@ describe.skipIf(!available)("in Chromium", () => {
   test("the webgpu device passes verification on the browser's own implementation", async () => {
     const { page, errors, close } = await openPage(false);
     try {
-      const result = await page.evaluate(() =>
-        window.verify({
-          devices: ["webgpu"],
-          cases: 3,
-          groups: ["attention_translation", "random normal", "random far"],
-        }),
-      );
+      // `npm run verify:adapters` asks for all groups and takes their rows.
+      const { FNA_WEBGPU_ROWS: file, FNA_WEBGPU_CASES: cases = "3" } = process.env;
+      const groups = file ? undefined : ["attention_translation", "random normal", "random far"];
+      const result = await page.evaluate((options) => window.verify(options), {
+        devices: ["webgpu" as const],
+        cases: Number(cases),
+        groups,
+      });
+      if (file) await writeFile(file, JSON.stringify(result.rows));
       expect(result.rows.filter((row) => !row.passed)).toEqual([]);
-      expect(result.rows.map((row) => row.device)).toEqual(["webgpu", "webgpu", "webgpu"]);
+      expect(result.rows.length).toBeGreaterThanOrEqual(3);
+      expect(result.rows.every((row) => row.device === "webgpu")).toBe(true);
       expect(errors).toEqual([]);
     } finally {
       await close();

@@ -235,6 +235,27 @@ describe.runIf(device)("extreme numbers", { timeout: patience }, () => {
     expect(difference(gradient.dq, slope.dq)).toBeLessThan(1e-4);
   });
 
+  test("a length scale that float32 cannot hold is refused, unless coordinates are as small", async () => {
+    const inputs = inputsOf({ queries: 3, headDim: 2 });
+    const call = device!.forward(inputs, { alpha: 2, kappa: 1e-19 });
+    await expect(call).rejects.toThrow(/^kappa: expected .* above 2\^-55 in float32, got 1e-19$/);
+    await expect(device!.weights(inputs, { manifold: "sphere", kappa: 1e-19 })).rejects.toThrow(/^kappa: .* 2\^-55/);
+    // A measured bandwidth of small alpha: its floor of 1e-3 to the power of 1/alpha is 1e-30.
+    const near = { ...inputs, q: inputs.q.fill(1), k: inputs.k.fill(1) };
+    await expect(device!.forward(near, { alpha: 0.1, bandwidth: "mean", kappa: 1 })).rejects.toThrow(
+      /^kappa: .* 2\^-55/,
+    );
+    const small = inputsOf({ queries: 3, headDim: 2 }, 2);
+    for (const x of [small.q, small.k])
+      x.forEach((value, e) => {
+        x[e] = value * 1e-19;
+      });
+    const found = await device!.forward(small, { alpha: 2, kappa: 1e-19 });
+    const truth = await reference.forward(small, { alpha: 2, kappa: 1e-19 });
+    // Scores of up to 20 and a dozen roundings, on values of up to 3.
+    expect(difference(found.output, truth.output)).toBeLessThan(8 * 20 * 3 * u * 4);
+  });
+
   test.each([1e-30, 1e30])("coordinates of size %d keep all their digits", async (scale) => {
     const inputs = inputsOf({ queries: 40, headDim: 6 });
     const large = { ...inputs, q: inputs.q.map((x) => x * scale), k: inputs.k.map((x) => x * scale) };

@@ -1,5 +1,5 @@
 /**
- * jax-js on its wasm backend, jitted. It takes several threads only where a global `Worker` exists, which Node does not
+ * jax-js, jitted, on its wasm backend or its WebGPU backend. It takes several threads only where a global `Worker` exists, which Node does not
  * have. Its arrays are consumed by what they are given to; `ref` keeps one for another use.
  */
 
@@ -118,17 +118,17 @@ function open(jax: Jax, problem: Problem, direction: Direction, formulation: For
   };
 }
 
-/** jax-js on its wasm backend. @throws Error where that does not start */
-export async function openJax<More>(): Promise<Jax & More> {
+/** jax-js on one of its backends, for the whole process. @throws Error where that does not start */
+export async function openJax<More>(device: "wasm" | "webgpu" = "wasm"): Promise<Jax & More> {
   const jax = await load<Jax & More>("@jax-js/jax");
-  const devices = await jax.init("wasm");
-  if (!devices.includes("wasm")) throw new Error("its wasm backend does not start");
-  jax.defaultDevice("wasm");
+  const devices = await jax.init(device);
+  if (!devices.includes(device)) throw new Error(`its ${device} backend does not start`);
+  jax.defaultDevice(device);
   return jax;
 }
 
-export async function loadJax(): Promise<Contestant[]> {
-  const jax = await openJax();
+export async function loadJax(device: "wasm" | "webgpu" = "wasm"): Promise<Contestant[]> {
+  const jax = await openJax(device);
   return (["softmax of log", "literal power"] as const).map((formulation) => ({
     name: `jax-js, ${formulation}`,
     family: "jax-js",

@@ -1,6 +1,8 @@
-/** onnxruntime-web: WebAssembly with SIMD, one thread. */
+/** onnxruntime-web: WebAssembly with SIMD on one thread, or WebGPU. */
 
-import { load } from "../load.js";
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { load, locate } from "../load.js";
 import type { Contestant } from "./contestant.js";
 import { type Ort, ortContestants } from "./ort.js";
 
@@ -22,4 +24,13 @@ export async function loadOrtWeb(): Promise<Contestant[]> {
   const create: Ort["InferenceSession"]["create"] = (model, options) =>
     withoutGlobalWorker(() => InferenceSession.create(model, options));
   return ortContestants({ env, Tensor, InferenceSession: { create } }, "onnxruntime-web", "wasm");
+}
+
+/** On the WebGPU of `navigator.gpu`. In Node it looks for its module on the network, so that it is given its bytes. */
+export async function loadOrtWebgpu(): Promise<Contestant[]> {
+  const folder = dirname(locate("onnxruntime-web"));
+  const ort = await load<Ort>(join(folder, "ort.webgpu.bundle.min.mjs"));
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmBinary = await readFile(join(folder, "ort-wasm-simd-threaded.asyncify.wasm"));
+  return ortContestants(ort, "onnxruntime-web", "webgpu");
 }

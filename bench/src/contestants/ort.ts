@@ -16,7 +16,7 @@ interface OrtSession {
 
 /** The part of onnxruntime that is used. */
 export interface Ort {
-  readonly env: { wasm: { numThreads?: number }; logLevel?: string };
+  readonly env: { wasm: { numThreads?: number; wasmBinary?: Uint8Array }; logLevel?: string };
   readonly Tensor: new (type: "float32", data: Float32Array, dims: readonly number[]) => OrtTensor;
   readonly InferenceSession: { create(model: Uint8Array, options: object): Promise<OrtSession> };
 }

@@ -3,12 +3,13 @@
  * the host turns it into the scale of each head (equations section 3).
  */
 
+import { InvalidArgumentError } from "../../errors.js";
 import type { Plan } from "../../plan.js";
 import type { GpuTensor, Tensor } from "../../types.js";
 import { spans } from "./chunks.js";
 import type { PackedMask } from "./mask.js";
 import { type Compiled, inspect, type Pass, packKeys, packQueries, rowPassThreads, type Variant } from "./passes.js";
-import { type Chunk, type PassFields, vectors, writeHeads, writeParams } from "./records.js";
+import { type Chunk, divisorOf, type PassFields, vectors, writeHeads, writeParams } from "./records.js";
 import type { Bindings, Runner } from "./runner.js";
 import { maxHeads } from "./wgsl/tile.wgsl.js";
 
@@ -18,6 +19,9 @@ export interface Sources {
   readonly k: Tensor;
   readonly v?: Tensor;
 }
+
+/** Largest scale, in the coordinates of the kernels, for which squares of z stay in float32. */
+const mostScale = 2 ** 55;
 
 /** What a tensor is bound as: its own element 0 comes `shift` elements after the start of the binding. */
 interface Placed {
@@ -39,6 +43,8 @@ interface Extent {
 export class ChunkCall {
   readonly #variant: Variant;
   #heads: GPUBufferBinding;
+  /** Bits of the largest coordinate, where `pack` has it. */
+  #largest: GPUBufferBinding | undefined;
   #points: Bindings = {};
   /** Times 32: components that one workgroup sums, and how many workgroups that takes. */
   readonly slots: number;
@@ -143,6 +149,7 @@ export class ChunkCall {
       ? this.place(v, chunk.keyHead * keys * valueDim, columns * valueDim)
       : { binding: runner.take(16), shift: 0 };
     const largest = runner.put(new Uint32Array(4));
+    this.#largest = largest;
     const packedQ = runner.take(16 * rows * (vectors(headDim) + 1));
     const packedK = runner.take(16 * columns * (vectors(headDim) + 1));
     const values = runner.take(16 * columns * vectors(valueDim));
@@ -152,11 +159,37 @@ export class ChunkCall {
       await this.rowPass(inspect, { raw: rawQ.binding, largest }, rows, ofQueries);
       await this.rowPass(inspect, { raw: rawK.binding, largest }, columns, ofKeys);
     }
+    await this.#refuseFarScales(typeof plan.bandwidth === "number" ? plan.bandwidth : 1);
     await this.rowPass(packQueries, { raw: rawQ.binding, largest, packed: packedQ }, rows, ofQueries);
     const raw = { raw: rawK.binding, rawValues: rawV.binding };
     await this.rowPass(packKeys, { ...raw, largest, packed: packedK, packedValues: values }, columns, ofKeys);
     const mask = this.mask ? runner.put(this.mask.words) : runner.take(16);
     this.#points = { rows: packedQ, columns: packedK, values, mask, columnSums: runner.take(16) };
+  }
+
+  /**
+   * Refuses what squares of z would leave float32 with: far pairs would look equally far. What counts is the scale in the
+   * coordinates of the kernels, whose power of two is known to the GPU: it is asked only where the scale alone is too large.
+   * @param local one head of the chunk; all unless given
+   */
+  async #refuseFarScales(bandwidth: number, local?: number): Promise<void> {
+    const { plan, chunk } = this;
+    const locals = local === undefined ? Array.from({ length: chunk.heads }, (_, n) => n) : [local];
+    for (const head of new Set(locals.map((n) => (chunk.head + n) % plan.heads))) {
+      const divisor = divisorOf(plan, head, bandwidth);
+      const scale = plan.radius[head] / divisor;
+      if (scale <= mostScale || scale / 2 ** (await this.#coordinateExponent()) <= mostScale) continue;
+      throw new InvalidArgumentError("kappa", "kappa eps^(1/alpha) above 2^-55 in float32", divisor);
+    }
+  }
+
+  /** The power of two by which `wgsl/pack.wgsl.ts` multiplies coordinates. */
+  async #coordinateExponent(): Promise<number> {
+    if (this.plan.manifold === "sphere" || this.#largest === undefined) return 0;
+    const [bits] = new Uint32Array((await this.runner.read([this.#largest], [4]))[0]);
+    const exponent = (bits >>> 23) - 127;
+    if (exponent > 56) return 56 - exponent;
+    return exponent < -40 && bits !== 0 ? Math.min(-exponent, 126) : 0;
   }
 
   /** The points with keys as rows. */
@@ -175,7 +208,12 @@ export class ChunkCall {
   /** Bandwidths and column sums, where the plan has them. */
   async measure(): Promise<void> {
     const { plan, chunk, runner } = this;
-    if (typeof plan.bandwidth !== "number") this.setHeads(await (await import("./on-demand.js")).bandwidths(this));
+    if (typeof plan.bandwidth !== "number") {
+      const { bandwidths } = await import("./on-demand.js");
+      const found = await bandwidths(this);
+      for (const [local, bandwidth] of found.entries()) await this.#refuseFarScales(bandwidth, local);
+      this.setHeads(found);
+    }
     if (plan.degreeNormalization > 0) {
       const { columnSums: pass } = await import("./on-demand.js");
       const columnSums = runner.take(16 * chunk.heads * plan.keys);

@@ -81,6 +81,12 @@ export function writeParams(plan: Plan, mask: PackedMask | undefined, fields: Pa
   return bytes;
 }
 
+/** κ ε^(1/α) of a head, or κ ε^(1/2); a bandwidth that is NaN counts as 1. */
+export function divisorOf(plan: Plan, head: number, bandwidth: number): number {
+  const factor = bandwidthFactor(Number.isNaN(bandwidth) ? 1 : bandwidth, plan.alpha[head], plan.bandwidthExponent);
+  return plan.kappa[head] * factor;
+}
+
 /**
  * Records of the heads of a chunk.
  * @param bandwidths one ε per head; undefined while they are measured, when z is d_g/κ for every kernel
@@ -102,7 +108,7 @@ export function writeHeads(
     const alpha = plan.alpha[head];
     const bandwidth = bandwidths?.[local] ?? 1;
     const isBad = Number.isNaN(bandwidth);
-    const divisor = plan.kappa[head] * bandwidthFactor(isBad ? 1 : bandwidth, alpha, plan.bandwidthExponent);
+    const divisor = divisorOf(plan, head, bandwidth);
     const scale = plan.radius[head] / divisor;
     const exponent = Math.floor(Math.log2(scale));
     const isGauss = alpha === 2 && bandwidths !== undefined;
