@@ -78,11 +78,12 @@ describe("a-priori float32 bounds", () => {
     }
   });
 
-  test("random problems of several tiles and blocks", async () => {
+  test.each([1, 2])("random problems of several tiles and blocks, %d threads", async (threads) => {
     const random = createRandom(5);
+    const judged = threads === 1 ? device : new Attention<Float32Array>(threaded);
     for (let c = 0; c < 12; c++) {
       const problem = randomProblem(random, inputKinds[c % inputKinds.length], true, 150);
-      for (const check of await judgeFloat32(device, problem, `large ${c}`)) {
+      for (const check of await judgeFloat32(judged, problem, `large ${c}`)) {
         expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
       }
     }
