@@ -22,9 +22,9 @@ export interface AdamOptions {
 
 /** A parameter and its moments, which start at 0. All of one length; a step changes them in place. */
 export interface AdamState {
-  parameter: Float64Array;
-  first: Float64Array;
-  second: Float64Array;
+  parameter: Floats;
+  first: Floats;
+  second: Floats;
 }
 
 /**

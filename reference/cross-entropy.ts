@@ -35,9 +35,10 @@ export function softmax(logits: Floats, rows: number, classes: number): Float64A
 export function softmaxCrossEntropy(logits: Floats, labels: Int32Array, classes: number, twice = false): CrossEntropy {
   if (!(labels instanceof Int32Array)) throw new InvalidArgumentError("labels", "an Int32Array", labels);
   flag("twice", twice);
+  integer("classes", classes, 1);
+  for (const label of labels) integer("labels", label, 0, classes - 1);
   const rows = labels.length;
   const probabilities = softmax(logits, rows, classes);
-  for (const label of labels) integer("labels", label, 0, classes - 1);
   const logs = logSoftmax(twice ? probabilities : logits, rows, classes);
   let loss = 0;
   const dLogits = logs.map(

@@ -34,20 +34,25 @@ export function dropoutKey(seed: number, step: number, site: number): number {
 /**
  * Y, or with a cotangent in place of X its gradient.
  * @param x [R, C]
- * @param rowIds [R] what a row is called, whole numbers
+ * @param rowIds [R] what a row is called, whole numbers of at least 0
  * @param width C
  * @param probability p in [0, 1)
- * @param key of `dropoutKey`
+ * @param key of `dropoutKey`, in [0, 2^32)
  * @throws InvalidArgumentError
  */
 export function dropout(
   x: Floats,
-  rowIds: ArrayLike<number>,
+  rowIds: readonly number[] | Int32Array,
   width: number,
   probability: number,
   key: number,
 ): Float64Array {
   integer("width", width, 1);
+  if (!Array.isArray(rowIds) && !(rowIds instanceof Int32Array)) {
+    throw new InvalidArgumentError("rowIds", "an array of integers or an Int32Array", rowIds);
+  }
+  for (const id of rowIds) integer("rowIds", id, 0);
+  integer("key", key, 0, 2 ** 32 - 1);
   floats("x", x, rowIds.length * width);
   if (!(typeof probability === "number" && probability >= 0 && probability < 1)) {
     throw new InvalidArgumentError("probability", "a number in [0, 1)", probability);

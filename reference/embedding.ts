@@ -8,7 +8,7 @@
  * Shapes: tokens [R], E [vocabulary, C], Y [R, C], P [positions, C].
  */
 
-import { type Floats, floats, integer } from "./check.js";
+import { type Floats, floats, integer, mostEntries } from "./check.js";
 import { InvalidArgumentError } from "./errors.js";
 
 /** Y [R, C]. @throws InvalidArgumentError */
@@ -37,8 +37,8 @@ export function embeddingBackward(tokens: Int32Array, dy: Floats, vocabulary: nu
 
 /** P [positions, width]. @throws InvalidArgumentError */
 export function sinusoidalTable(positions: number, width: number): Float64Array {
-  integer("positions", positions, 0);
   integer("width", width, 1);
+  integer("positions", positions, 0, Math.floor(mostEntries / width));
   const table = new Float64Array(positions * width);
   for (let p = 0; p < positions; p++) {
     for (let c = 0; c < width; c++) {

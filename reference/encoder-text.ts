@@ -46,6 +46,8 @@ export interface EncoderConfig {
   classes: number;
   orthogonal: boolean;
   qkShare: boolean;
+  /** Only for the record: whether there are biases is read off the parameters. */
+  projectionBias?: boolean;
   dropout: number;
   pooling: "max" | "mean";
   positions: "sinusoidal" | "none";

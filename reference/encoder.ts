@@ -18,8 +18,8 @@
  * Shapes: N tokens of a text, C width, H heads, D = C/H, K classes.
  */
 
-import { integer } from "./check.js";
 import { softmaxCrossEntropy } from "./cross-entropy.js";
+import { checkEncoderCall } from "./encoder-check.js";
 import {
   type EncoderConfig,
   type EncoderStep,
@@ -69,6 +69,7 @@ export function encoderForward(
   batch: EncoderBatch,
   dropoutAt?: EncoderStep,
 ): EncoderResult {
+  checkEncoderCall(config, parameters, batch, dropoutAt);
   const { width, classes, layers } = config;
   const texts = batch.lengths.length;
   const padded = batch.tokens.length / Math.max(1, texts);
@@ -79,7 +80,7 @@ export function encoderForward(
   for (let b = 0; b < texts; b++) {
     const text = new TextPass(config, parameters, gradients, b, dropoutAt);
     const tokens = batch.tokens.subarray(b * padded, (b + 1) * padded);
-    pooled.set(text.forward(tokens, integer("lengths", batch.lengths[b], 1, padded)), b * width);
+    pooled.set(text.forward(tokens, batch.lengths[b]), b * width);
     text.weights.forEach((ofLayer, l) => void weights[l].push(ofLayer));
     backs.push((dPooled) => text.backward(dPooled));
   }

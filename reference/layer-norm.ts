@@ -34,8 +34,8 @@ export interface LayerNormGradient {
  * @throws InvalidArgumentError
  */
 export function layerNormForward(x: Floats, norm: LayerNorm, rows: number, width: number): Float64Array {
-  const { weight, bias } = norm;
   const { normalized } = normalize(x, norm, rows, width);
+  const { weight, bias } = norm;
   return normalized.map((z, p) => weight[p % width] * z + bias[p % width]);
 }
 

@@ -142,6 +142,7 @@ export function sinkhornAttentionBackward(
   options: SinkhornOptions,
   dOutput: Floats,
 ): { dq: Float64Array; dk: Float64Array; dv: Float64Array } {
+  record("options", options, sinkhornOptionNames);
   const { weights } = sinkhornAttention(inputs, options);
   const { queries: N, keys: M, headDim: D, valueDim: V = D, q, k, v } = inputs;
   const { iterations = 3, scale = 1 / Math.sqrt(D), mask } = options;

@@ -12,11 +12,12 @@ import { attentionRows } from "./bad-input/attention-rows.js";
 import { headRows } from "./bad-input/head-rows.js";
 import { layerRows } from "./bad-input/layer-rows.js";
 import { levyRows } from "./bad-input/levy-rows.js";
+import { modelRows } from "./bad-input/model-rows.js";
 import { expectComplete, fuzz, type Row, walk } from "./bad-input/walk.js";
 
 const attention = await fractionalAttention.createAttention({ device: "reference" });
 const packageRows = attentionRows(attention);
-const referenceRows: readonly Row[] = [...headRows, ...layerRows, ...analysisRows, ...levyRows];
+const referenceRows: readonly Row[] = [...headRows, ...layerRows, ...modelRows, ...analysisRows, ...levyRows];
 
 const isClass = (value: unknown) => typeof value === "function" && /^class\b/.test(String(value));
 

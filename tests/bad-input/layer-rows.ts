@@ -1,8 +1,8 @@
 /** Rows of the reference: projections, baselines and multi-head attention; see `walk.ts`. */
 
 import * as reference from "../../reference/index.js";
-import { bytes, type Domain, divisor, finite, floats, functions, integer, optional, record, size } from "./domains.js";
-import { anyFinite, f64, head, headArguments, headOptionArguments, headOptions, square2 } from "./shared.js";
+import { bytes, type Domain, divisor, finite, floats, functions, optional, record, size } from "./domains.js";
+import { anyFinite, f64, head, headArguments, headOptionArguments, headOptions, odd, square2 } from "./shared.js";
 import { type Argument, at, type Row } from "./walk.js";
 
 const affine = { map: () => ({ weight: f64(1, 2, 3, 4, 5, 6), bias: f64(1, 2, 3) }), x: () => f64(1, 2, 3, 4) };
@@ -72,10 +72,6 @@ const dotOptionArguments: Argument[] = [
     "options.maskFill",
   ),
 ];
-const odd: Domain = {
-  ...integer(1),
-  holds: (n) => Number.isInteger(n) && (n as number) > 0 && (n as number) % 2 === 1,
-};
 const dotOptions = () => ({ scale: 0.5, mask: Uint8Array.of(0, 0, 1, 0, 0, 0), maskFill: -1 });
 
 const baselines: Row[] = [

@@ -4,8 +4,10 @@ import type * as reference from "../../reference/index.js";
 import {
   boolean,
   bytes,
+  type Domain,
   either,
   floats,
+  integer,
   nonNegative,
   notNaN,
   oneOf,
@@ -81,3 +83,9 @@ export const headOptionArguments: Argument[] = [
 
 /** The size of a 2 × 2 matrix. */
 export const square2 = size(1, 2);
+
+/** How often Sinkhorn attention normalises. */
+export const odd: Domain = {
+  ...integer(1),
+  holds: (n) => Number.isInteger(n) && (n as number) > 0 && (n as number) % 2 === 1,
+};
