@@ -137,6 +137,8 @@ describe("shapes at the edges", () => {
     { batch: 0 },
     { queries: 33, keys: 65, headDim: 3, valueDim: 1 },
     { queries: 31, keys: 3, headDim: 130, valueDim: 5 },
+    { queries: 40, keys: 5, headDim: 3, valueDim: 70 },
+    { queries: 65, keys: 64, headDim: 17, valueDim: 17 },
     { batch: 2, heads: 6, keyHeads: 2, queries: 34, headDim: 5, valueDim: 7 },
   ];
   test.each(shapes)("%o agrees with the reference", async (shape) => {
@@ -154,6 +156,26 @@ describe("shapes at the edges", () => {
       // The same relative error on terms of size w |dO| (|V| + |O|) |ds/dq|, of which sums over at most 65 keys are taken.
       expect(difference(gradient[name], slope[name]), name).toBeLessThan(65 * 8 * 6 * 20 * u);
     }
+  });
+});
+
+describe("masks at the edges", () => {
+  // Positions are 31 behind the indices, so that of the first block only the last query is global: it alone sees far keys.
+  test("a global query may be the last one of a block", async () => {
+    const inputs = inputsOf({ queries: 101, keys: 70, headDim: 2 });
+    const options: AttentionOptions = { window: 3, globalTokens: 1 };
+    const found = await device.weights(inputs, options);
+    const truth = await reference.weights(inputs, options);
+    expect(Math.min(...truth.subarray(31 * 70, 32 * 70))).toBeGreaterThan(0);
+    // As above: 8u(1 + max|s|), max|s| < 5, of a weight of at most 1.
+    expect(difference(found, truth)).toBeLessThan(8 * 6 * u);
+  });
+
+  test("a distance threshold holds for all of many queries", async () => {
+    const inputs = inputsOf({ queries: 1100, keys: 4, headDim: 1 });
+    const near = (x: Floats) => Array.from(x, (weight) => weight > 0);
+    const options = { distanceThreshold: 0.7 };
+    expect(near(await device.weights(inputs, options))).toEqual(near(await reference.weights(inputs, options)));
   });
 });
 
@@ -205,6 +227,13 @@ describe("NaN and Infinity", () => {
     const bad = Array.from(x.keys()).filter((e) => !Number.isFinite(x[e]));
     return [...new Set(bad.map((e) => Math.floor(e / width)))];
   }
+
+  test.each(["mean", "median"] as const)("a bad value does not touch the %s of many distances", (bandwidth) => {
+    const inputs = inputsOf({ keys: 2000, headDim: 2 });
+    const before = device.forwardSync(inputs, { bandwidth });
+    inputs.v[99] = Number.NaN;
+    expect(device.forwardSync(inputs, { bandwidth }).logSumExp).toEqual(before.logSumExp);
+  });
 
   test("what stands beyond the lengths or behind masks does not change a bit", async () => {
     const inputs = inputsOf({ batch: 2, queries: 50, keys: 90, headDim: 4 }, 5);
@@ -263,6 +292,18 @@ describe("extreme numbers", () => {
         slope.dq.map((x) => x * scale),
       ),
     ).toBeLessThan(1e-4);
+  });
+});
+
+describe("length scales", () => {
+  // Squares of z would leave float32; that all points coincide is no exception.
+  test.each([0, 1])("below 2^-55 are refused, with coordinates of size %d", async (size) => {
+    const inputs = inputsOf({ queries: 3 });
+    inputs.q.forEach((x, e) => {
+      inputs.q[e] = size * x;
+      inputs.k[e] *= size;
+    });
+    await expect(device.forward(inputs, { kappa: 2 ** -60 })).rejects.toMatchObject({ argument: "kappa" });
   });
 });
 
