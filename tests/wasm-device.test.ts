@@ -107,6 +107,23 @@ describe("a-priori float32 bounds", () => {
     }
   });
 
+  // Each point is a common centre and a component of its own, so that 2 q.k is about 0.6 (|q|^2 + |k|^2) of every pair: no
+  // group of pairs is close, and the whole tile takes the expanded form of the distance.
+  test("points of many components that are neither close nor at right angles", async () => {
+    const random = createRandom(14);
+    const numbers = (length: number) => Float64Array.from({ length }, () => Math.fround(random.normal()));
+    const points = (rows: number, own: number) =>
+      Float64Array.from({ length: rows * 96 }, (_, e) =>
+        Math.fround(0.12 + (e % 96 === own + Math.floor(e / 96) ? 1 + 0.1 * random.uniform() : 0)),
+      );
+    const shape = { batch: 1, heads: 1, queries: 32, keys: 64, headDim: 96, valueDim: 2 };
+    const inputs = { ...shape, q: points(32, 0), k: points(64, 32), v: numbers(128) };
+    const problem = { inputs, options: { alpha: 2, kappa: 1 }, dOutput: numbers(64), kind: "normal" as const };
+    for (const check of await judgeFloat32(device, problem, "expanded")) {
+      expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
+    }
+  });
+
   // Blocks are 32 queries and tiles 64 keys: the only pair that is left of a tile may be its first or last one.
   test.each([1, 33])("a window of %d, which ends at the edge of a tile", async (window) => {
     const random = createRandom(window);
