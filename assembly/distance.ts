@@ -22,6 +22,12 @@ export const ROW: usize = 128;
 export const EXPANDED_FROM: i32 = 16;
 
 /**
+ * And up to which: the inner product is one chain of additions, whose rounding grows with its length; with more components
+ * points around a common centre, whose squares are large beside their distance, would leave the bound of the weights.
+ */
+export const EXPANDED_TO: i32 = 64;
+
+/**
  * Bytes of 16 components of a group of keys: direct sums are sums of partial sums of so many, as one long chain of
  * terms of equal size rounds the same way again and again.
  */

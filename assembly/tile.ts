@@ -7,7 +7,7 @@
  * sums (lanes are keys), as the score is symmetric. After it, `z`, `s`, `top` and, where `masked`, `keep` describe the
  * tile.
  */
-import { distance_forward, EXPANDED_FROM, ROW } from "./distance";
+import { distance_forward, EXPANDED_FROM, EXPANDED_TO, ROW } from "./distance";
 import { asin_constants } from "./math/asin";
 import { exp_constants } from "./math/exp";
 import { log1p_constants, NEGATION, range_of } from "./math/log1p";
@@ -79,7 +79,7 @@ export function tile_forward(
     chord_forward(lanes, k, z, tileRowCount >> 2, E);
     largest = angle_forward(table, z, tileRowCount, zs, gauss, codes);
   } else {
-    const expanded = E >= EXPANDED_FROM && !masked;
+    const expanded = E >= EXPANDED_FROM && E <= EXPANDED_TO && !masked;
     const kk = groupSquares + (<usize>row0 << 2);
     largest = distance_forward(lanes, k, z, tileRowCount >> 2, E, expanded, laneSquares, kk);
   }

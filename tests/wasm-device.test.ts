@@ -113,13 +113,27 @@ describe("a-priori float32 bounds", () => {
     const random = createRandom(14);
     const numbers = (length: number) => Float64Array.from({ length }, () => Math.fround(random.normal()));
     const points = (rows: number, own: number) =>
-      Float64Array.from({ length: rows * 96 }, (_, e) =>
-        Math.fround(0.12 + (e % 96 === own + Math.floor(e / 96) ? 1 + 0.1 * random.uniform() : 0)),
+      Float64Array.from({ length: rows * 64 }, (_, e) =>
+        Math.fround(0.15 + (e % 64 === own + Math.floor(e / 64) ? 1 + 0.1 * random.uniform() : 0)),
       );
-    const shape = { batch: 1, heads: 1, queries: 32, keys: 64, headDim: 96, valueDim: 2 };
-    const inputs = { ...shape, q: points(32, 0), k: points(64, 32), v: numbers(128) };
+    const shape = { batch: 1, heads: 1, queries: 32, keys: 32, headDim: 64, valueDim: 2 };
+    const inputs = { ...shape, q: points(32, 0), k: points(32, 32), v: numbers(64) };
     const problem = { inputs, options: { alpha: 2, kappa: 1 }, dOutput: numbers(64), kind: "normal" as const };
     for (const check of await judgeFloat32(device, problem, "expanded")) {
+      expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
+    }
+  });
+
+  // One long chain of additions in an inner product rounds more than the distance of two points beside a common centre allows.
+  test.each([64, 65, 128, 512])("points of %d components around a common centre", async (headDim) => {
+    const random = createRandom(headDim);
+    const numbers = (length: number, centre: number) =>
+      Float64Array.from({ length }, () => Math.fround(centre + random.normal()));
+    const shape = { batch: 1, heads: 1, queries: 32, keys: 64, headDim, valueDim: 2 };
+    const inputs = { ...shape, q: numbers(32 * headDim, 1.26), k: numbers(64 * headDim, 1.26), v: numbers(128, 0) };
+    const options = { alpha: 2, kappa: Math.sqrt(headDim / 2) };
+    const problem = { inputs, options, dOutput: numbers(64, 0), kind: "normal" as const };
+    for (const check of await judgeFloat32(device, problem, "centre")) {
       expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
     }
   });
