@@ -5,8 +5,7 @@
  *   θ ← θ − η (m/(1 − β₁^t)) / (√(v/(1 − β₂^t)) + ε)
  */
 
-import { type Floats, floats, integer, nonNegative, positive, record } from "./check.js";
-import { InvalidArgumentError } from "./errors.js";
+import { type Floats, floats, integer, nonNegative, positive, record, share } from "./check.js";
 
 /** Constants of Adam. */
 export interface AdamOptions {
@@ -54,9 +53,7 @@ export function adamConstants(options: AdamOptions): Required<AdamOptions> {
   const { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = record("options", options, names);
   positive("learningRate", learningRate);
   for (const [name, beta] of Object.entries({ beta1, beta2 })) {
-    if (!(typeof beta === "number" && beta >= 0 && beta < 1)) {
-      throw new InvalidArgumentError(name, "a number in [0, 1)", beta);
-    }
+    share(name, beta);
   }
   return { learningRate, beta1, beta2, epsilon: nonNegative("epsilon", epsilon) };
 }

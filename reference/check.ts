@@ -72,6 +72,20 @@ export function notNaN(argument: string, value: unknown): number {
   return value;
 }
 
+/** A number in [0, 1): a probability, or how much of a running mean is kept. */
+export function share(argument: string, value: unknown): number {
+  if (typeof value !== "number" || !(value >= 0 && value < 1)) {
+    throw new InvalidArgumentError(argument, "a number in [0, 1)", value);
+  }
+  return value;
+}
+
+/** An Int32Array. */
+export function int32s(argument: string, value: unknown): Int32Array {
+  if (!(value instanceof Int32Array)) throw new InvalidArgumentError(argument, "an Int32Array", value);
+  return value;
+}
+
 /** true or false; false unless given. */
 export function flag(argument: string, value: unknown = false): boolean {
   if (typeof value !== "boolean") throw new InvalidArgumentError(argument, "a boolean", value);

@@ -10,8 +10,7 @@
  * Shapes: logits, p, dl [B, K], labels [B].
  */
 
-import { type Floats, flag, floats, integer } from "./check.js";
-import { InvalidArgumentError } from "./errors.js";
+import { type Floats, flag, floats, int32s, integer } from "./check.js";
 
 /** What `softmaxCrossEntropy` returns. */
 export interface CrossEntropy {
@@ -33,7 +32,7 @@ export function softmax(logits: Floats, rows: number, classes: number): Float64A
  * @throws InvalidArgumentError
  */
 export function softmaxCrossEntropy(logits: Floats, labels: Int32Array, classes: number, twice = false): CrossEntropy {
-  if (!(labels instanceof Int32Array)) throw new InvalidArgumentError("labels", "an Int32Array", labels);
+  int32s("labels", labels);
   flag("twice", twice);
   integer("classes", classes, 1);
   for (const label of labels) integer("labels", label, 0, classes - 1);

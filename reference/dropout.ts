@@ -9,7 +9,7 @@
  * every bit of the result depends on every bit of the argument. All sums are modulo 2^32. The gradient is the same map.
  */
 
-import { type Floats, floats, integer } from "./check.js";
+import { type Floats, floats, integer, share } from "./check.js";
 import { InvalidArgumentError } from "./errors.js";
 
 /** A bijection of 32 bits. */
@@ -54,9 +54,7 @@ export function dropout(
   for (const id of rowIds) integer("rowIds", id, 0);
   integer("key", key, 0, 2 ** 32 - 1);
   floats("x", x, rowIds.length * width);
-  if (!(typeof probability === "number" && probability >= 0 && probability < 1)) {
-    throw new InvalidArgumentError("probability", "a number in [0, 1)", probability);
-  }
+  share("probability", probability);
   const threshold = Math.round(probability * 2 ** 24);
   return Float64Array.from(x, (value, p) => {
     const row = mixBits(key + rowIds[Math.floor(p / width)]);

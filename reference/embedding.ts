@@ -8,8 +8,7 @@
  * Shapes: tokens [R], E [vocabulary, C], Y [R, C], P [positions, C].
  */
 
-import { type Floats, floats, integer, mostEntries } from "./check.js";
-import { InvalidArgumentError } from "./errors.js";
+import { type Floats, floats, int32s, integer, mostEntries } from "./check.js";
 
 /** Y [R, C]. @throws InvalidArgumentError */
 export function embeddingForward(tokens: Int32Array, table: Floats, vocabulary: number, width: number): Float64Array {
@@ -51,6 +50,5 @@ export function sinusoidalTable(positions: number, width: number): Float64Array 
 
 function checkTokens(tokens: Int32Array, vocabulary: number): void {
   integer("vocabulary", vocabulary, 1);
-  if (!(tokens instanceof Int32Array)) throw new InvalidArgumentError("tokens", "an Int32Array", tokens);
-  for (const token of tokens) integer("tokens", token, 0, vocabulary - 1);
+  for (const token of int32s("tokens", tokens)) integer("tokens", token, 0, vocabulary - 1);
 }

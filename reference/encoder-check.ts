@@ -3,7 +3,7 @@
  * text is read. Parameters are checked where their layers read them, by name and shape.
  */
 
-import { flag, integer, nonNegative, oneOf, positive, record, stabilityIndex } from "./check.js";
+import { flag, int32s, integer, nonNegative, oneOf, positive, record, share, stabilityIndex } from "./check.js";
 import type { EncoderBatch } from "./encoder.js";
 import type { EncoderConfig, EncoderStep, NamedFloats } from "./encoder-text.js";
 import { InvalidArgumentError } from "./errors.js";
@@ -36,9 +36,7 @@ export function checkEncoderConfig(config: EncoderConfig): void {
   if (!Number.isInteger(iterations) || iterations < 1 || iterations % 2 === 0) {
     throw new InvalidArgumentError("config.iterations", "an odd integer of at least 1", iterations);
   }
-  if (!(typeof dropout === "number" && dropout >= 0 && dropout < 1)) {
-    throw new InvalidArgumentError("config.dropout", "a number in [0, 1)", dropout);
-  }
+  share("config.dropout", dropout);
   const { poolPadding, softmaxTwice } = record("config.compatibility", config.compatibility, [
     "poolPadding",
     "softmaxTwice",
@@ -80,9 +78,4 @@ function checkScale(argument: string, value: unknown, names: readonly string[]):
   if (typeof value === "number" && value > 0 && Number.isFinite(value)) return;
   const domain = `${names.map((name) => `"${name}"`).join(" or ")} or a finite number above 0`;
   throw new InvalidArgumentError(argument, domain, value);
-}
-
-function int32s(argument: string, value: Int32Array): Int32Array {
-  if (!(value instanceof Int32Array)) throw new InvalidArgumentError(argument, "an Int32Array", value);
-  return value;
 }
