@@ -9,6 +9,8 @@ export default defineConfig({
       include: ["src/**/*.ts", "reference/**/*.ts"],
       exclude: ["src/generated/**", "**/*.d.ts"],
       reporter: ["text", "json-summary"],
+      // A figure is worth having also where a test has failed.
+      reportOnFailure: true,
     },
   },
 });

@@ -93,6 +93,16 @@ describe("wrong usage", () => {
     await fna(["attend", text, "--out", "new/page.html", "--device", "webgpu"]);
     expect(await readdir(folder)).toEqual(before);
   });
+
+  it("shows where something unforeseen went wrong only to those who ask", async () => {
+    const readStdin = async () => {
+      throw new Error("the tape is torn");
+    };
+    const plain = await fna(["attend", "--text", "-"], { readStdin });
+    expect(plain).toEqual({ code: 1, out: "", err: "error: unexpected: the tape is torn (FNA_DEBUG=1 shows where)\n" });
+    const debug = await fna(["attend", "--text", "-"], { readStdin, env: { FNA_DEBUG: "1" } });
+    expect(debug.err).toMatch(/the tape is torn[\s\S]*\n\s+at .*readStdin/);
+  });
 });
 
 describe("help", () => {

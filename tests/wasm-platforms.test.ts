@@ -1,0 +1,83 @@
+/** The wasm device on other platforms than Node, as far as Node can stand in for them; tests/browser.test.ts has a real one. */
+
+import { readFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createRandom } from "../reference/random.js";
+import { Attention } from "../src/attention.js";
+import { createWasmBackend } from "../src/backends/wasm/index.js";
+import type { WasmSource } from "../src/backends/wasm/source.js";
+
+const device = new Attention<Float32Array>(await createWasmBackend());
+
+function inputs(heads = 1, queries = 40) {
+  const random = createRandom(5);
+  const headDim = 8;
+  const tensor = () => Float32Array.from({ length: heads * queries * headDim }, () => random.normal());
+  return { batch: 1, heads, queries, keys: queries, headDim, q: tensor(), k: tensor(), v: tensor() };
+}
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+describe("without Node's own modules", () => {
+  beforeEach(() => {
+    // As in a page whose bundler brought a `process` along.
+    vi.stubGlobal("process", Object.create(process, { getBuiltinModule: { value: undefined } }));
+  });
+
+  it("the inlined module is inflated by a stream", async () => {
+    using other = new Attention<Float32Array>(await createWasmBackend());
+    expect(other.forwardSync(inputs())).toEqual(device.forwardSync(inputs()));
+  });
+
+  it("and without a Worker, threads are refused as a device that cannot run here", async () => {
+    await expect(createWasmBackend({ threads: 2 })).rejects.toMatchObject({
+      name: "BackendUnavailableError",
+      causes: [{ device: "wasm", reason: "a worker did not start: there are no workers here" }],
+    });
+  });
+});
+
+it("without setImmediate a call that waits still pauses, and a signal stops it", async () => {
+  vi.stubGlobal("setImmediate", undefined);
+  const many = inputs(8, 512);
+  const { signal } = new AbortController();
+  expect(await device.forward(many, { signal })).toEqual(device.forwardSync(many));
+  const controller = new AbortController();
+  const stopped = device.forward(many, { signal: controller.signal });
+  setTimeout(() => controller.abort(new Error("enough")), 1);
+  await expect(stopped).rejects.toThrow("enough");
+});
+
+it("a page that is not cross-origin isolated cannot have threads, and is told the headers", async () => {
+  vi.stubGlobal("crossOriginIsolated", false);
+  await expect(createWasmBackend({ threads: 2 })).rejects.toThrow(/Cross-Origin-Embedder-Policy: require-corp/);
+});
+
+describe("a module that is fetched", () => {
+  const bytes = new Uint8Array(readFileSync(new URL("../build/wasm/attention.wasm", import.meta.url)));
+
+  it.each<[string, WasmSource]>([
+    ["a relative address", "kernels/attention.wasm"],
+    ["an absolute address", "https://example.org/attention.wasm"],
+    ["a URL", new URL("https://example.org/attention.wasm")],
+  ])("from %s", async (_name, wasm) => {
+    const fetched = vi.fn(async () => new Response(bytes));
+    vi.stubGlobal("fetch", fetched);
+    using other = new Attention<Float32Array>(await createWasmBackend({ wasm }));
+    expect(fetched).toHaveBeenCalledTimes(1);
+    expect(String(fetched.mock.calls[0])).toBe(String(wasm));
+    expect(other.forwardSync(inputs())).toEqual(device.forwardSync(inputs()));
+  });
+
+  it("but is not there is refused with the status", async () => {
+    vi.stubGlobal("fetch", async () => new Response("", { status: 404 }));
+    await expect(createWasmBackend({ wasm: "attention.wasm" })).rejects.toThrow(/answered 404/);
+  });
+
+  it("or given as a buffer, whole", async () => {
+    using other = new Attention<Float32Array>(await createWasmBackend({ wasm: bytes.slice().buffer }));
+    expect(other.forwardSync(inputs())).toEqual(device.forwardSync(inputs()));
+  });
+});
