@@ -1,7 +1,7 @@
 /**
  * Mutation check: plants one bug at a time in a copy of the repository and shows that the tests notice it.
  *
- *   npm run mutants -- [--list NAME...] [--only TEXT] [--seed N] [--json FILE] [--jobs N]
+ *   npm run mutants -- [--list NAME...] [--only TEXT] [--seed N] [--json FILE] [--jobs N] [--resume]
  *
  * The bugs are listed in `mutants/*.mjs`, one list a file, in the words of `mutants/list.mjs`; a new file there is a new
  * list. Each mutant says which tests have to notice it, the likeliest first. Tests that catch a mutant
@@ -13,10 +13,14 @@
  * `operators-webgpu` need an adapter: `scripts/webgpu-env.sh swiftshader npm run mutants -- --list webgpu`; without one
  * they are left out, which is said.
  *
+ * Verdicts go to `out/mutants/journal.jsonl` as they are found. After an interruption `--resume` goes on with them, as long
+ * as the tree has not changed.
+ *
  * Exit code: 0 when every mutant is caught but those that are listed as equivalent, 1 otherwise, 2 on wrong usage.
  */
 
 import { spawn } from "node:child_process";
+import { rmSync } from "node:fs";
 import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative, sep } from "node:path";
@@ -25,6 +29,7 @@ import { deflateRawSync } from "node:zlib";
 import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
+import { openJournal, treeDigest } from "./mutant-journal.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const lists = new URL("./mutants/", import.meta.url);
@@ -33,10 +38,12 @@ const lists = new URL("./mutants/", import.meta.url);
 const patience = (mutant) => (mutant.needsGpu ? 600_000 : 180_000);
 
 /** What a copy can do without; dependencies are linked. */
-const leftOut = new Set(["node_modules", ".git", "dist", "coverage", "bench", "out"]);
+const leftOut = new Set([".git", "dist", "coverage", "bench", "corpora", "examples", "playground", "out"]);
 
 /** Where the library finds its kernels. */
 const kernelModule = "src/generated/attention-wasm.ts";
+
+const journalFile = join(root, "out", "mutants", "journal.jsonl");
 
 /** Colours would stand in the names of tests. */
 const env = { ...process.env, NO_COLOR: "1" };
@@ -48,6 +55,7 @@ const usage = new Command("mutants")
   .option("--json <file>", "write the outcome there as well")
   .option("--jobs <count>", "how many at a time", readCount, 2)
   .option("--seed <number>", "which operators to change (default: 1)", readSeed, 1)
+  .option("--resume", "go on with the verdicts of a run that was interrupted")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse();
 
@@ -102,7 +110,7 @@ async function findRot(mutants) {
 async function copyTree(folder) {
   await cp(root, folder, {
     recursive: true,
-    filter: (source) => !leftOut.has(relative(root, source).split(sep)[0]),
+    filter: (source) => !leftOut.has(relative(root, source).split(sep)[0]) && basename(source) !== "node_modules",
   });
   await symlink(join(root, "node_modules"), join(folder, "node_modules"));
 }
@@ -159,6 +167,18 @@ async function judge(mutant, folder) {
   return { ...outcome, seconds: (performance.now() - start) / 1000 };
 }
 
+/** The outcome as the journal has it, or judged now. */
+async function recall(mutant, journal, folder) {
+  const { list, name, file, equivalent, generated = false } = mutant;
+  let found = journal.find(mutant);
+  if (found === undefined) {
+    found = await judge(mutant, folder);
+    // What did not run proves nothing, and is tried again; what did not compile is not.
+    if (found.verdict !== "broken" || generated) await journal.add(mutant, found);
+  }
+  return { list, name, file, equivalent, generated, ...found };
+}
+
 async function plant(mutant, folder) {
   const path = join(folder, mutant.file);
   const original = await readFile(path, "utf8");
@@ -166,26 +186,25 @@ async function plant(mutant, folder) {
   await writeFile(path, original.slice(0, at) + mutant.replace + original.slice(at + mutant.find.length));
   const isKernel = mutant.file.startsWith("assembly/");
   const kernels = isKernel ? await readFile(join(folder, kernelModule)) : undefined;
-  const { list, name, file, equivalent, generated = false } = mutant;
-  const outcome = { list, name, file, equivalent, generated };
   try {
     if (isKernel) await compileKernels(folder);
     let last;
+    let caughtBy;
     for (const tests of stagesOf(mutant)) {
       last = await runTests(folder, tests, patience(mutant));
       if (last.passed) continue;
-      outcome.caughtBy = tests;
+      caughtBy = tests;
       break;
     }
     const { passed, ended, failed, output } = last;
-    if (passed) return { ...outcome, verdict: "survived", by: "" };
-    if (!ended) return { ...outcome, verdict: "caught", by: "did not end" };
-    if (failed.length > 0) return { ...outcome, verdict: "caught", by: failed[0] };
+    if (passed) return { verdict: "survived", by: "" };
+    if (!ended) return { verdict: "caught", by: "did not end", caughtBy };
+    if (failed.length > 0) return { verdict: "caught", by: failed[0], caughtBy };
     // Tests that open the device before the first of them begins fail as a file.
     const isLoaded = isKernel && /RuntimeError|InvalidArgumentError|AssertionError/.test(output);
-    return { ...outcome, verdict: isLoaded ? "caught" : "broken", by: output.trim().slice(-2000) };
+    return { verdict: isLoaded ? "caught" : "broken", by: output.trim().slice(-2000), caughtBy };
   } catch (error) {
-    return { ...outcome, verdict: "broken", by: error.message };
+    return { verdict: "broken", by: error.message };
   } finally {
     await writeFile(path, original);
     if (kernels) await writeFile(join(folder, kernelModule), kernels);
@@ -262,11 +281,18 @@ if (rot.length > 0) {
 }
 
 const work = await mkdtemp(join(tmpdir(), "mutants-"));
+// At once, before tests that end with the same signal are taken for a verdict.
+process.once("SIGINT", () => {
+  rmSync(work, { recursive: true, force: true });
+  process.exit(130);
+});
 let code = 1;
 try {
   const jobs = Math.min(options.jobs, mutants.length);
   const folders = Array.from({ length: jobs }, (_, job) => join(work, String(job)));
   for (const folder of folders) await copyTree(folder);
+  const journal = await openJournal(journalFile, await treeDigest(folders[0]), options.resume ?? false);
+  if (journal.isOther) console.log("the tree has changed since the run that is to be resumed: all verdicts are void");
 
   const before = await runClean(
     folders[0],
@@ -281,7 +307,7 @@ try {
     const turn = async (folder) => {
       while (next < mutants.length) {
         const index = next++;
-        outcomes[index] = await judge(mutants[index], folder);
+        outcomes[index] = await recall(mutants[index], journal, folder);
         if (!process.stderr.isTTY)
           console.error(`${index + 1}/${mutants.length} ${outcomes[index].verdict} ${mutants[index].name}`);
         bar?.increment({ name: mutants[index].name });

@@ -360,16 +360,24 @@ describe("results and lifecycle", () => {
     expect(await next).toEqual(await attention.forward(call));
   });
 
-  test("dispose is idempotent, refuses later calls, and works with using", async () => {
+  test("dispose is idempotent and refuses later calls", async () => {
     const own = await createAttention({ device: "reference" });
     const waiting = own.forward(inputs());
     own.dispose();
     own.dispose();
-    own[Symbol.dispose]();
     await expect(waiting).rejects.toThrow(FractionalAttentionError);
     await expect(own.forward(inputs())).rejects.toThrow(/disposed/);
     expect(() => own.forwardSync(inputs())).toThrow(/disposed/);
     expect((await attention.forward(inputs())).output.length).toBe(32);
+  });
+
+  test("the end of a block with using is a dispose", async () => {
+    const outside = await createAttention({ device: "reference" });
+    {
+      using own = outside;
+      expect((await own.forward(inputs())).output.length).toBe(32);
+    }
+    await expect(outside.forward(inputs())).rejects.toThrow(/disposed/);
   });
 });
 
@@ -391,6 +399,11 @@ describe("mergePartials", () => {
     }
     expect(mergePartials([parts[2], parts[2]])).toEqual(parts[2]);
     expect(mergePartials([whole])).toEqual(whole);
+  });
+
+  test("parts without queries combine to a whole without queries", async () => {
+    const none = await attention.forward(inputs({ queries: 0 }));
+    expect(mergePartials([none, none])).toEqual({ output: new Float64Array(0), logSumExp: new Float64Array(0) });
   });
 
   test("gradients of the parts under the whole's output add up to the whole's", async () => {
