@@ -1,6 +1,6 @@
 /** The public face on the reference device: devices, calls, masks, lifecycle. What is computed is judged elsewhere. */
 
-import { describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { attentionForward } from "../reference/attention.js";
 import { createRandom } from "../reference/random.js";
 import { rescaledRadius } from "../reference/scale.js";
@@ -19,8 +19,12 @@ import { makePlan } from "../src/plan.js";
 import { inputKinds, randomProblem } from "../src/verify/battery.js";
 import { judgeReference } from "../src/verify/judge-reference.js";
 import { positionMasked } from "../src/verify/literal.js";
+import { slowSteps } from "./slow-steps.js";
 
 const attention = await createAttention({ device: "reference" });
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 function inputs(shape: Partial<AttentionInputs> = {}, seed = 1): AttentionInputs<Float64Array> {
   const sizes = { batch: 2, heads: 2, queries: 4, keys: 5, headDim: 3, valueDim: 2, ...shape };
@@ -353,9 +357,10 @@ describe("results and lifecycle", () => {
     );
     const large = inputs({ batch: 8, heads: 8, queries: 96, keys: 96 });
     const controller = new AbortController();
+    slowSteps();
     const stopped = attention.forward(large, { signal: controller.signal });
     const next = attention.forward(call, { out });
-    setTimeout(() => controller.abort(new Error("enough")), 5);
+    setImmediate(() => controller.abort(new Error("enough")));
     await expect(stopped).rejects.toThrow("enough");
     expect(await next).toEqual(await attention.forward(call));
   });

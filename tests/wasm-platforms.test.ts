@@ -3,19 +3,13 @@
 import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createRandom } from "../reference/random.js";
 import { Attention } from "../src/attention.js";
 import { createWasmBackend } from "../src/backends/wasm/index.js";
 import type { WasmSource } from "../src/backends/wasm/source.js";
+import { slowSteps } from "./slow-steps.js";
+import { inputsOf } from "./wasm/inputs.js";
 
 const device = new Attention<Float32Array>(await createWasmBackend());
-
-function inputs(heads = 1, queries = 40) {
-  const random = createRandom(5);
-  const headDim = 8;
-  const tensor = () => Float32Array.from({ length: heads * queries * headDim }, () => random.normal());
-  return { batch: 1, heads, queries, keys: queries, headDim, q: tensor(), k: tensor(), v: tensor() };
-}
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -30,7 +24,7 @@ describe("without Node's own modules", () => {
 
   it("the inlined module is inflated by a stream", async () => {
     using other = new Attention<Float32Array>(await createWasmBackend());
-    expect(other.forwardSync(inputs())).toEqual(device.forwardSync(inputs()));
+    expect(other.forwardSync(inputsOf({}))).toEqual(device.forwardSync(inputsOf({})));
   });
 
   it("and without a Worker, threads are refused as a device that cannot run here", async () => {
@@ -42,15 +36,10 @@ describe("without Node's own modules", () => {
 });
 
 it("without setImmediate a call that waits still pauses, and a signal stops it", async () => {
-  const many = inputs(8, 512);
+  const many = inputsOf({ heads: 8, queries: 512 });
   const expected = device.forwardSync(many);
   vi.stubGlobal("setImmediate", undefined);
-  // A clock by which every step takes so long that a pause follows it.
-  let milliseconds = 0;
-  vi.spyOn(performance, "now").mockImplementation(() => {
-    milliseconds += 20;
-    return milliseconds;
-  });
+  slowSteps();
   const { signal } = new AbortController();
   expect(await device.forward(many, { signal })).toEqual(expected);
   const controller = new AbortController();
@@ -78,7 +67,7 @@ describe("a module that is fetched", () => {
     using other = new Attention<Float32Array>(await createWasmBackend({ wasm }));
     expect(fetched).toHaveBeenCalledTimes(1);
     expect(String(fetched.mock.calls[0])).toBe(String(wasm));
-    expect(other.forwardSync(inputs())).toEqual(device.forwardSync(inputs()));
+    expect(other.forwardSync(inputsOf({}))).toEqual(device.forwardSync(inputsOf({})));
   });
 
   it("but is not there is refused with the status", async () => {
@@ -88,6 +77,6 @@ describe("a module that is fetched", () => {
 
   it("or given as a buffer, whole", async () => {
     using other = new Attention<Float32Array>(await createWasmBackend({ wasm: bytes.slice().buffer }));
-    expect(other.forwardSync(inputs())).toEqual(device.forwardSync(inputs()));
+    expect(other.forwardSync(inputsOf({}))).toEqual(device.forwardSync(inputsOf({})));
   });
 });

@@ -3,12 +3,12 @@
 import { resolveObjectURL } from "node:buffer";
 import { Worker as Thread } from "node:worker_threads";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { createRandom } from "../reference/random.js";
 import { Attention } from "../src/attention.js";
 import { createWasmBackend } from "../src/backends/wasm/index.js";
 import { Pool } from "../src/backends/wasm/pool.js";
 import { openEngine } from "../src/models/engine.js";
 import { startThreads } from "../src/models/threads.js";
+import { inputsOf } from "./wasm/inputs.js";
 
 /** What a page has besides Node's globals. */
 const page = `
@@ -53,13 +53,6 @@ class ForbiddenWorker {
   terminate(): void {}
 }
 
-function inputs(heads = 4, queries = 70) {
-  const random = createRandom(5);
-  const headDim = 8;
-  const tensor = () => Float32Array.from({ length: heads * queries * headDim }, () => random.normal());
-  return { batch: 1, heads, queries, keys: queries, headDim, q: tensor(), k: tensor(), v: tensor() };
-}
-
 afterEach(() => {
   vi.unstubAllGlobals();
 });
@@ -70,7 +63,8 @@ describe("workers of a browser", () => {
     const revoke = vi.spyOn(URL, "revokeObjectURL");
     const threaded = new Attention<Float32Array>(await createWasmBackend({ threads: 2 }));
     const one = new Attention<Float32Array>(await createWasmBackend());
-    expect(await threaded.forward(inputs())).toEqual(one.forwardSync(inputs()));
+    const inputs = inputsOf({ heads: 4, queries: 70 });
+    expect(await threaded.forward(inputs)).toEqual(one.forwardSync(inputs));
     threaded.dispose();
     one.dispose();
     expect(revoke).toHaveBeenCalledTimes(2);

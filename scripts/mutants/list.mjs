@@ -32,7 +32,7 @@ export function inFile(file, tests, mutants) {
 /** Tests of the kernels, the likeliest and quickest first; each stage is the arguments of one run. */
 const wasmStages = [
   ["property-tests/agreement.test.ts", "-t", "holds on wasm"],
-  ["tests/wasm-device.test.ts"],
+  ["tests/wasm-device.test.ts", "tests/wasm-lifecycle.test.ts"],
   [
     "property-tests/not-a-number.test.ts",
     "property-tests/gradients.test.ts",
