@@ -124,7 +124,6 @@ export function backward_columns_unit(b: i32, h: i32, from: i32, to: i32): void 
     const bad = begin_block_backward(i0, valid);
     for (let first = 0; first < keyLength; first += TILE) {
       if (!tile_backward(i0, valid, first)) continue;
-      if (bad) quiet(rowEnd - row0);
       column_backward(rowEnd - row0, columnGradients + (<usize>row0 << 3));
       if (bad) {
         for (let r = 0; r < rowEnd - row0; r++) {
@@ -157,7 +156,6 @@ export function backward_unit(b: i32, h: i32, from: i32, to: i32): void {
     for (let first = 0; first < keyLength; first += TILE) {
       if (!tile_backward(i0, valid, first)) continue;
       const row = <usize>row0;
-      if (bad) quiet(rowEnd - row0);
       if (bias) {
         degree_backward(rowEnd - row0, degree, bias + (row << 2), columnGradients + (row << 3), masked ? keep : 0);
       }
@@ -186,19 +184,6 @@ export function backward_unit(b: i32, h: i32, from: i32, to: i32): void {
   store<f64>(sums, load<f64>(sums) + orderSum);
   store<f64>(sums, load<f64>(sums, 8) + scaleSum, 8);
   clear_sums();
-}
-
-/** Lanes of bad queries leave no trace in dS, nor, where their weights are bad, in w. */
-function quiet(rows: i32): void {
-  for (let lane = 0; lane < BLOCK; lane++) {
-    const flag = flagOf(lane);
-    if (!(flag & BAD_SLOPES)) continue;
-    for (let r = 0; r < rows; r++) {
-      const at = <usize>r * ROW + (<usize>lane << 2);
-      store<f32>(p + at, 0);
-      if (flag & BAD_WEIGHTS) store<f32>(w + at, 0);
-    }
-  }
 }
 
 /** Whether row r of the tile is kept by a lane with the flag. */

@@ -50,6 +50,8 @@ export class Attention<R extends Floats = Floats> {
   readonly rejected: readonly RejectedDevice[];
   readonly #backend: Backend<Tensor>;
   #last: Promise<unknown> = Promise.resolve();
+  /** Calls that have not ended. */
+  #waiting = 0;
   #disposed = false;
 
   /** @internal */
@@ -82,9 +84,8 @@ export class Attention<R extends Floats = Floats> {
   forward(inputs: AttentionInputs<Tensor>, options?: AttentionOptions): Promise<ForwardResult<R>>;
   async forward(inputs: AttentionInputs<Tensor>, options: AnyOptions = {}): Promise<ForwardResult<R | GpuTensor>> {
     const call = this.#check(inputs, options, forwardResults);
-    const tensors = copyTensors(call.tensors);
-    const run = () => this.#backend.forward(call.plan, tensors, call.signal, call.kept);
-    return deliver(await this.#enqueue(run, call.signal), options) as ForwardResult<R>;
+    const run = (tensors: Tensors<Tensor>) => this.#backend.forward(call.plan, tensors, call.signal, call.kept);
+    return deliver(await this.#enqueue(call.tensors, run, call.signal), options) as ForwardResult<R>;
   }
 
   /**
@@ -112,11 +113,10 @@ export class Attention<R extends Floats = Floats> {
     saved: BackwardInputs<Tensor>,
   ): Promise<BackwardResult<R | GpuTensor>> {
     const call = this.#check(inputs, options, backwardResults, saved);
-    const tensors = copyTensors(call.tensors);
     const { output, logSumExp, dOutput } = saved;
-    const copies = copyTensors({ output, logSumExp, dOutput });
-    const run = () => this.#backend.backward(call.plan, tensors, copies, call.signal, call.kept);
-    return deliver(await this.#enqueue(run, call.signal), options) as BackwardResult<R>;
+    const tensors = { ...call.tensors, output, logSumExp, dOutput };
+    const run = (all: typeof tensors) => this.#backend.backward(call.plan, all, all, call.signal, call.kept);
+    return deliver(await this.#enqueue(tensors, run, call.signal), options) as BackwardResult<R>;
   }
 
   /**
@@ -132,9 +132,8 @@ export class Attention<R extends Floats = Floats> {
   weights(inputs: WeightsInputs<Tensor>, options?: AttentionOptions): Promise<R>;
   async weights(inputs: WeightsInputs<Tensor>, options: AnyOptions = {}): Promise<R | GpuTensor> {
     const call = this.#check(inputs, options, weightsResults);
-    const tensors = copyTensors(call.tensors);
-    const run = () => this.#backend.weights(call.plan, tensors, call.signal, call.kept);
-    const weights = await this.#enqueue(run, call.signal);
+    const run = (tensors: Tensors<Tensor>) => this.#backend.weights(call.plan, tensors, call.signal, call.kept);
+    const weights = await this.#enqueue(call.tensors, run, call.signal);
     return deliver({ weights }, options).weights as R;
   }
 
@@ -172,7 +171,7 @@ export class Attention<R extends Floats = Floats> {
     if (!("recreate" in backend)) {
       throw new FractionalAttentionError(`recreate: ${this.device} is not a device that can be lost`);
     }
-    await this.#enqueue(() => (backend as LosableBackend<Tensor>).recreate(gpu));
+    await this.#enqueue({}, () => (backend as LosableBackend<Tensor>).recreate(gpu));
   }
 
   /** Frees the device. Calls that are waiting or come later are refused. May be called any number of times. */
@@ -240,15 +239,24 @@ export class Attention<R extends Floats = Floats> {
     return { plan: makePlan(inputs, common), tensors: { q, k, v: v ?? new arrays[0](0) }, signal, kept };
   }
 
-  /** Runs after the calls before it, however those end. */
-  #enqueue<Result>(run: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+  /** Runs after the calls before it, however those end, on tensors as they are now: on copies, if it could read them later. */
+  #enqueue<T extends object, Result>(
+    tensors: T,
+    run: (tensors: T) => Promise<Result>,
+    signal?: AbortSignal,
+  ): Promise<Result> {
     signal?.throwIfAborted();
-    const result = this.#last.then(() => {
-      this.#refuseDisposed();
-      signal?.throwIfAborted();
-      return run();
-    });
-    this.#last = result.catch(() => {});
+    const copies = this.#waiting++ || !this.#backend.readsAtOnce ? copyTensors(tensors) : undefined;
+    const result =
+      copies === undefined
+        ? run(tensors)
+        : this.#last.then(() => {
+            this.#refuseDisposed();
+            signal?.throwIfAborted();
+            return run(copies);
+          });
+    const settled = () => this.#waiting--;
+    this.#last = result.then(settled, settled);
     return result;
   }
 }

@@ -251,6 +251,39 @@ describe("threads", () => {
     }
   });
 
+  test("tensors are read before the promise returns, by a call that starts at once and by one that waits", async () => {
+    const many = new Attention<Float32Array>(threaded);
+    const options: AttentionOptions = { bandwidth: "median", degreeNormalization: 1 };
+    const fresh = () => inputsOf({ heads: 3, queries: 70 }, 5);
+    const { output, logSumExp } = device.forwardSync(fresh(), options);
+    const dOutput = normals(output.length, 9);
+    const gradient = await many.backward(fresh(), options, { output, logSumExp, dOutput });
+    const weights = device.weightsSync(fresh(), options);
+    for (const isWaiting of [false, true]) {
+      const changed: Float32Array[] = [];
+      const own = (array: Float32Array) => {
+        changed.push(array.slice());
+        return changed[changed.length - 1];
+      };
+      const call = () => {
+        const { q, k, v, ...shape } = fresh();
+        return { ...shape, q: own(q as Float32Array), k: own(k as Float32Array), v: own(v as Float32Array) };
+      };
+      const saved = () => ({ output: own(output), logSumExp: own(logSumExp), dOutput: own(dOutput) });
+      for (const [start, expected] of [
+        [() => many.forward(call(), options), { output, logSumExp }],
+        [() => many.backward(call(), options, saved()), gradient],
+        [() => many.weights(call(), options), weights],
+      ] as const) {
+        const first = isWaiting ? many.forward(fresh(), options) : undefined;
+        const result = start();
+        for (const tensor of changed) tensor.fill(Number.NaN);
+        expect(await result).toEqual(expected);
+        await first;
+      }
+    }
+  });
+
   test("a signal stops the workers, and the next call is served", async () => {
     const many = new Attention<Float32Array>(threaded);
     const inputs = inputsOf({ heads: 8, queries: 1024, headDim: 32 });

@@ -36,7 +36,11 @@ export interface Backend<T extends Tensor = Floats> {
   /** Array types of q, k, v that the device reads; the first is what it answers in. */
   readonly arrays: readonly (Float32ArrayConstructor | Float64ArrayConstructor)[];
 
-  /** The tensors may be read later: `attention.ts` hands over arrays that the caller no longer reaches. */
+  /**
+   * Whether the calls read their tensors before they return a promise. Otherwise these may be read later: `attention.ts` hands
+   * over arrays that the caller no longer reaches.
+   */
+  readonly readsAtOnce?: boolean;
   forward(plan: Plan, tensors: Tensors<T>, signal?: AbortSignal, kept?: Kept): Promise<ForwardResult<T>>;
   backward(
     plan: Plan,

@@ -78,6 +78,8 @@ class WasmDevice implements WasmBackend {
   readonly arrays = [Float32Array];
   readonly build: WasmBackend["build"];
   readonly threads: number;
+  /** Copies are what threads would wait for. One thread starts after the caller's code, which may think better of it. */
+  readonly readsAtOnce: boolean;
   #engine: Engine | undefined;
   readonly #fresh: () => Engine;
   readonly #workers: Threads | undefined;
@@ -90,6 +92,7 @@ class WasmDevice implements WasmBackend {
     this.#workers = workers;
     this.build = build;
     this.threads = workers?.pool.threads ?? 1;
+    this.readsAtOnce = workers !== undefined;
   }
 
   readonly forward: Required<Backend>["forward"] = (plan, tensors, signal) =>

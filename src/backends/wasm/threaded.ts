@@ -25,8 +25,8 @@ export function refuseWithoutSharing(): void {
   throw new BackendUnavailableError([{ device: "wasm", reason }]);
 }
 
-/** Pieces of a head near the end of a task, when whole heads would leave threads idle. */
-const pieces = 8;
+/** Pieces of a head near the end of a task, when whole heads would leave threads idle; fewer, if it has fewer blocks. */
+const pieces = 128;
 
 async function prepare(pool: Pool, call: Call, signal: AbortSignal | undefined): Promise<void> {
   const { plan } = call;
@@ -94,9 +94,10 @@ export async function backwardThreaded(
   signal: AbortSignal | undefined,
 ): Promise<BackwardResult<Float32Array>> {
   const call = new Call(new Arena(engine.memory), engine.kernels, plan, tensors);
-  await prepare(pool, call, signal);
   const parts = backwardParts(plan, pool.threads);
+  // Before anything is waited for, as the caller may then change what is saved.
   call.beginBackward(saved, parts);
+  await prepare(pool, call, signal);
   const tasks: number[][] = [];
   for (const [b, key] of units({ ...plan, heads: plan.keyHeads }, 1, 1)) {
     for (let part = 0; part < parts; part++) tasks.push([b, key, part, parts]);
