@@ -10,7 +10,8 @@ import type { AttentionOptions, AttentionShape, Floats, GpuTensor, PerHead, Tens
 
 type FloatsConstructor = Float32ArrayConstructor | Float64ArrayConstructor;
 
-const optionNames = [
+/** The options of a call. */
+export const optionNames = [
   "alpha",
   "manifold",
   "intrinsicDim",

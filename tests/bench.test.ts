@@ -11,7 +11,7 @@ import { compareRuns, noiseOf } from "../src/bench/compare.js";
 import { keyRange, makeProblem, parseSize, sizeName, unmaskedPairs } from "../src/bench/problem.js";
 import { peakLoops } from "../src/bench/roofline.js";
 import { type BenchGroup, type BenchRow, runBench } from "../src/bench/run.js";
-import { sampleInterleaved } from "../src/bench/sampler.js";
+import { processorClock, sampleInterleaved } from "../src/bench/sampler.js";
 import { medianEstimate } from "../src/bench/statistics.js";
 import { createAttention } from "../src/create.js";
 import { runFna } from "./cli/run.js";
@@ -132,6 +132,38 @@ describe("interleaved sampling", () => {
       () => now,
     );
     expect(Object.fromEntries(samples)).toEqual({ "takes 3": [3, 3], "takes 5": [5, 5] });
+  });
+
+  it("spreads the rounds of an entry with few of them over the whole, and runs a short one several times", async () => {
+    let now = 0;
+    const calls: number[] = [];
+    const entry = (id: string, milliseconds: number, rounds: number) => ({
+      id,
+      run: () => {
+        now += milliseconds;
+      },
+      milliseconds,
+      rounds,
+      onCall: (time: number) => calls.push(time),
+    });
+    const samples = await sampleInterleaved(
+      [entry("short", 4, 2), entry("long", 100, 6)],
+      6,
+      createRandom(1),
+      () => {},
+      () => now,
+    );
+    expect(samples.get("short")).toEqual([Number.NaN, Number.NaN, 4, Number.NaN, Number.NaN, 4]);
+    expect(samples.get("long")).toEqual(Array(6).fill(100));
+    // A turn lasts 20 ms, or one run.
+    expect(calls.filter((time) => time === 4)).toHaveLength(2 * 5);
+    expect(calls.filter((time) => time === 100)).toHaveLength(6);
+  });
+
+  it("has a clock of the work of all threads, in milliseconds", () => {
+    const usage = vi.spyOn(process, "cpuUsage").mockReturnValue({ user: 2500, system: 1000 });
+    expect(processorClock()).toBe(3.5);
+    usage.mockRestore();
   });
 });
 

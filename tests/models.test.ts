@@ -347,6 +347,27 @@ describe("wrong arguments", () => {
     await expect(classifier.step({ ...batch, ...wrong }, { learningRate: 0.1 })).rejects.toThrow(message);
   });
 
+  test.each<[string, Partial<ClassifierConfig>, string]>([
+    ["heads", { heads: 4 }, "heads: expected a divisor of the width (6), got 4"],
+    ["an order that is learned at 2", { alpha: 2, learnAlpha: true }, "alpha: expected a number in (0, 2) where it is"],
+    [
+      "an order to learn of no kernel",
+      { attention: "dot-product", learnAlpha: true },
+      "learnAlpha: expected false for",
+    ],
+    ["a scale to learn of no kernel", { attention: "sinkhorn", learnKappa: true }, "learnKappa: expected false for"],
+    ["iterations", { attention: "sinkhorn", iterations: 4 }, "iterations: expected an odd integer, got 4"],
+    ["dropout", { dropout: 1 }, "dropout: expected a number in [0, 1), got 1"],
+    ["kappa", { kappa: 0 }, 'kappa: expected "paper", "none" or a finite number above 0, got 0'],
+    [
+      "a radius",
+      { radius: "unit" as "rescaled" },
+      'radius: expected "rescaled" or a finite number above 0, got "unit"',
+    ],
+  ])("of a configuration: %s", async (_, wrong, message) => {
+    await expect(createClassifier({ ...base, ...wrong })).rejects.toThrow(message);
+  });
+
   test("of a step, a mask, a state, a finished object", async () => {
     const classifier = await createClassifier({ ...base, attention: "dot-product" }, { batch: 2 });
     await expect(classifier.predict(batch)).rejects.toThrow("lengths.length: expected an integer in [1, 2], got 3");
@@ -370,8 +391,10 @@ describe("wrong arguments", () => {
     const overlapping = [classifier.predict(two), classifier.predict(two)];
     await expect(overlapping[1]).rejects.toThrow("must wait for each other");
     await overlapping[0];
+    expect(classifier.memoryBytes).toBeGreaterThan(0);
     classifier.dispose();
     classifier.dispose();
+    expect(classifier.memoryBytes).toBe(0);
     await expect(classifier.predict(two)).rejects.toThrow("disposed");
     await expect(createClassifier(base, { threads: 0 })).rejects.toThrow("threads");
     await expect(createClassifier({ ...base, vocabulary: 0 })).rejects.toThrow("vocabulary");

@@ -252,6 +252,23 @@ describe("numbers", () => {
     },
   );
 
+  const largest: [type: Dtype, bytes: number[], value: number][] = [
+    ["U64", [0, 0, 0, 0, 0, 0, 0, 0x80], 2 ** 63],
+    ["I64", [0, 0, 0, 0, 0, 0, 0, 0x80], -(2 ** 63)],
+    ["U32", [0xfe, 0xff, 0xff, 0xff], 2 ** 32 - 2],
+    ["I32", [0xfe, 0xff, 0xff, 0xff], -2],
+    ["U16", [0xfe, 0xff], 65534],
+    ["I16", [0xfe, 0xff], -2],
+    ["U8", [0xfe], 254],
+    ["I8", [0xfe], -2],
+  ];
+  it.each(largest)(
+    "reads the bytes of %s with the lowest first, and their sign if they have one",
+    (dtype, bytes, value) => {
+      expect([...decodeFloat64({ dtype, shape: [1], data: Uint8Array.from(bytes) })]).toEqual([value]);
+    },
+  );
+
   it("brings back the numbers of every type that is written", () => {
     const integers: Partial<Record<WrittenDtype, fc.Arbitrary<number>>> = {
       I64: fc.maxSafeInteger(),

@@ -1,6 +1,6 @@
 /** The configuration of a model: every value checked, every default filled in, once. */
 
-import { flag, integer, nonNegative, oneOf, positive, record, stabilityIndex } from "../../reference/check.js";
+import { flag, integer, nonNegative, oneOf, positive, record, share, stabilityIndex } from "../../reference/check.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { ClassifierConfig, ResolvedConfig } from "./types.js";
 
@@ -63,10 +63,7 @@ export function resolveConfig(config: ClassifierConfig): ResolvedConfig {
   }
   const iterations = integer("iterations", config.iterations ?? 3, 1, 99);
   if (iterations % 2 === 0) throw new InvalidArgumentError("iterations", "an odd integer", iterations);
-  const dropout = config.dropout ?? 0;
-  if (!(typeof dropout === "number" && dropout >= 0 && dropout < 1)) {
-    throw new InvalidArgumentError("dropout", "a number in [0, 1)", dropout);
-  }
+  const dropout = share("dropout", config.dropout ?? 0);
   const { poolPadding, softmaxTwice } = record("compatibility", config.compatibility ?? {}, [
     "poolPadding",
     "softmaxTwice",

@@ -14,7 +14,7 @@ import { InvalidArgumentError } from "../errors.js";
 import { type Dtype, type SafetensorsFile, shapeText, type Tensor } from "../files/safetensors.js";
 import { decodeFloat64 } from "../files/tensor-values.js";
 import type { AttentionInputs, AttentionOptions } from "../types.js";
-import { checkOptions } from "../validate.js";
+import { checkOptions, optionNames } from "../validate.js";
 import { type Precision, precisions, roundings } from "./precision.js";
 
 /** Results that a case may hold. */
@@ -46,25 +46,14 @@ export interface FileCase {
   readonly inputDtype: Dtype;
 }
 
-/** Options of a case: all but those that are tensors here, follow from shapes, or mean nothing in a file. */
-export const fileOptionNames = [
-  "alpha",
-  "manifold",
-  "intrinsicDim",
-  "radius",
-  "kappa",
-  "bandwidth",
-  "bandwidthExponent",
-  "bandwidthPairs",
-  "degreeNormalization",
-  "causal",
-  "window",
-  "globalTokens",
-  "excludeSelf",
-  "keyLengths",
-  "queryLengths",
-  "distanceThreshold",
-] as const satisfies (keyof AttentionOptions)[];
+/** Options that are tensors in a file, follow from the shapes of its tensors, or mean nothing there. */
+const otherOptionNames = ["mask", "keyHeads", "out", "output", "signal"] as const satisfies (keyof AttentionOptions)[];
+
+/** Options of a case. */
+export const fileOptionNames = optionNames.filter(
+  (name): name is Exclude<typeof name, (typeof otherOptionNames)[number]> =>
+    !otherOptionNames.some((other) => other === name),
+);
 
 /** Pairs of one head that are judged at most: the reference keeps whole matrices of them. */
 export const mostPairs = 2 ** 24;
