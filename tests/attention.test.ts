@@ -1,9 +1,11 @@
 /** The public face on the reference device: devices, calls, masks, lifecycle. What is computed is judged elsewhere. */
 
+import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { attentionForward } from "../reference/attention.js";
 import { createRandom } from "../reference/random.js";
 import { rescaledRadius } from "../reference/scale.js";
+import { Attention } from "../src/attention.js";
 import { createReferenceBackend } from "../src/backends/reference.js";
 import {
   type AttentionInputs,
@@ -45,6 +47,22 @@ describe("createAttention", () => {
     const automatic = await createAttention();
     expect(["reference", "wasm", "webgpu"]).toContain(automatic.device);
     for (const { device, reason } of automatic.rejected) expect(`${device}: ${reason}`).toMatch(/^web|^wasm/);
+  });
+
+  test("threads that a given module cannot have are left out, and the reason is said", async () => {
+    const wasm = new WebAssembly.Module(readFileSync(new URL("../build/wasm/attention.wasm", import.meta.url)));
+    const automatic = await createAttention({ threads: 2, wasm });
+    expect(automatic.device).toBe("wasm");
+    const reason = "wasm: with threads give bytes, a response or an address, not a module";
+    expect(automatic.rejected.at(-1)).toEqual({ device: "wasm", reason });
+    automatic.dispose();
+  });
+
+  test("a device that cannot answer at once says so", () => {
+    const { forwardSync: _, ...later } = createReferenceBackend();
+    expect(() => new Attention(later).forwardSync(inputs())).toThrow(
+      "forwardSync: reference cannot answer without waiting; await forward()",
+    );
   });
 
   test("the wasm device answers in float32, and refuses float64 by name", async () => {
@@ -409,6 +427,15 @@ describe("mergePartials", () => {
   test("parts without queries combine to a whole without queries", async () => {
     const none = await attention.forward(inputs({ queries: 0 }));
     expect(mergePartials([none, none])).toEqual({ output: new Float64Array(0), logSumExp: new Float64Array(0) });
+  });
+
+  test("outputs that are no rows of the log-sum-exps are refused", () => {
+    const part = (rows: number, numbers: number) => ({
+      output: new Float64Array(numbers),
+      logSumExp: new Float64Array(rows),
+    });
+    expect(() => mergePartials([part(2, 3)])).toThrow(/^parts\[0\]\.output: expected a multiple of 2 numbers/);
+    expect(() => mergePartials([part(0, 3)])).toThrow(/^parts\[0\]\.output: expected a multiple of 0 numbers/);
   });
 
   test("gradients of the parts under the whole's output add up to the whole's", async () => {

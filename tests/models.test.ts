@@ -379,6 +379,16 @@ describe("wrong arguments", () => {
     await expect(classifier.step(two, { learningRate: 0 })).rejects.toThrow("learningRate");
     await expect(classifier.predict(two, { mask: new Uint8Array(3) })).rejects.toThrow("mask: expected");
     await expect(classifier.predict(two, { distanceThreshold: 1 })).rejects.toThrow("distanceThreshold: expected none");
+    const { labels: _labels, ...unlabelled } = two;
+    await expect(classifier.step(unlabelled as LabelledBatch, { learningRate: 0.1 })).rejects.toThrow(
+      "labels: expected an Int32Array of length 2, got undefined",
+    );
+    using distances = await createClassifier(base, { batch: 2 });
+    await expect(distances.predict(two, { distanceThreshold: Number.NaN })).rejects.toThrow(
+      "distanceThreshold: expected a number, got NaN",
+    );
+    using padded = await createClassifier({ ...base, compatibility: { poolPadding: true } }, { batch: 2 });
+    await expect(padded.predict(two, { mask: new Uint8Array(49) })).rejects.toThrow("mask: expected none for a model");
     const state = classifier.state();
     const { "linear.bias": _, ...missing } = state.parameters;
     expect(() => classifier.load({ ...state, parameters: missing })).toThrow(

@@ -6,6 +6,7 @@ import { createAttention } from "../src/index.js";
 import { compareAttention, measure } from "../src/text/compare.js";
 import { decodeText, NotTextError } from "../src/text/decode.js";
 import { characterNgrams, embed, positionVector, wordVector } from "../src/text/embeddings.js";
+import { tokenPlaces } from "../src/text/places.js";
 import { tokenize } from "../src/text/tokens.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -178,6 +179,18 @@ describe("compareAttention", () => {
     expect(a.hops).toEqual({ mean: 1, max: 1, unreachable: 4, counts: [0, 2] });
     expect(a.effectiveLinks).toBeCloseTo(2 / 3, 12);
     expect([...a.eigenvalues].map((x) => Math.round(x * 1e12) / 1e12 + 0)).toEqual([1, 0, -1]);
+  });
+
+  it("has places for the tokens of a reversible matrix, none where tokens are apart, and takes no other numbers", () => {
+    const two = tokenPlaces(Float64Array.of(0.75, 0.25, 0.25, 0.75), 2)!;
+    expect(two.eigenvalues[0]).toBeCloseTo(0.5, 12);
+    expect(two.eigenvalues[1]).toBe(0);
+    expect(two.points.map(([, y]) => y)).toEqual([0, 0]);
+    expect(two.points[0][0]).toBeCloseTo(-two.points[1][0], 12);
+    expect(tokenPlaces(Float64Array.of(1, 0, 0, 1), 2)).toBeUndefined();
+    expect(() => tokenPlaces(Float64Array.of(1.5, -0.5, 0.5, 0.5), 2)).toThrow(
+      "weights: expected numbers of at least 0, got -0.5",
+    );
   });
 
   it("measures what its names say", async () => {

@@ -323,6 +323,19 @@ describe("threads", () => {
     await rm(directory, { recursive: true });
   });
 
+  test("of a device serve one call at a time, for whoever calls it past the queue of the public face", async () => {
+    const inputs = inputsOf({ heads: 4, queries: 70 });
+    const plan = makePlan(inputs, {});
+    const [first, second] = [threaded.forward(plan, inputs), threaded.forward(plan, inputs)];
+    await expect(second).rejects.toThrow(/calls on threads must wait for each other/);
+    expect(await first).toEqual(device.forwardSync(inputs));
+  });
+
+  test("a module without a memory to share is refused", async () => {
+    const none = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+    await expect(createWasmBackend({ threads: 2, wasm: none })).rejects.toThrow(/does not import one memory/);
+  });
+
   test("without shared memory they are refused by a typed error", async () => {
     const { SharedArrayBuffer: kept } = globalThis;
     Reflect.deleteProperty(globalThis, "SharedArrayBuffer");

@@ -75,6 +75,15 @@ describe("a module that is fetched", () => {
     await expect(createWasmBackend({ wasm: "attention.wasm" })).rejects.toThrow(/answered 404/);
   });
 
+  it("or given as bytes where there is no Response", async () => {
+    vi.stubGlobal("Response", undefined);
+    using other = new Attention<Float32Array>(await createWasmBackend({ wasm: bytes.slice().buffer }));
+    expect(other.forwardSync(inputsOf({}))).toEqual(device.forwardSync(inputsOf({})));
+    await expect(createWasmBackend({ wasm: {} as ArrayBuffer })).rejects.toThrow(
+      /^wasm: expected a WebAssembly.Module/,
+    );
+  });
+
   it("or given as a buffer, whole", async () => {
     using other = new Attention<Float32Array>(await createWasmBackend({ wasm: bytes.slice().buffer }));
     expect(other.forwardSync(inputsOf({}))).toEqual(device.forwardSync(inputsOf({})));

@@ -48,7 +48,7 @@ export class Pool {
       await pool.#broadcast(() => ({ module, memory }));
     } catch (error) {
       pool.dispose();
-      const reason = `a worker did not start: ${error instanceof Error ? error.message : error}`;
+      const reason = `a worker did not start: ${(error as Error).message}`;
       throw new BackendUnavailableError([{ device: "wasm", reason }]);
     }
     return pool;
