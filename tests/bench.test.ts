@@ -285,9 +285,23 @@ describe("fna bench", () => {
     expect(other.err).toMatch(/--against: expected a run with some of the rows of this one, got "fast\.json"/);
     expect(other.code).toBe(2);
     await writeFile(join(folder, "elsewhere.json"), JSON.stringify({ ...report, machine: { cpu: "Z80", cores: 1 } }));
+    await writeFile(join(folder, "other.json"), JSON.stringify({ ...report, format: "another" }));
+    const another = await fna(...small, "--against", "other.json");
+    expect(another.err).toMatch(/--against: expected what "fna bench --json" prints, got "other\.json"/);
     const elsewhere = await fna(...small, "--against", "elsewhere.json");
     expect(elsewhere.err).toMatch(/--against: expected a run on this machine .*\(Z80, 1 cores\)/);
     expect(elsewhere.code).toBe(2);
+  });
+
+  it("takes a window and threads", async () => {
+    const { out, code } = await fna(
+      ...["--size", "1x80x4", "--rounds", "3", "--device", "wasm", "--threads", "1,2"],
+      ...["--direction", "forward", "--window", "--json"],
+    );
+    expect(code).toBe(0);
+    const [{ mask, rows }] = JSON.parse(out).groups;
+    expect(mask).toBe("window");
+    expect(rows.map(({ label }: { label: string }) => label)).toEqual(["wasm", "wasm, 2 threads"]);
   });
 
   it("says which devices took no part", async () => {

@@ -4,8 +4,14 @@ import { join, resolve } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import manifest from "../package.json" with { type: "json" };
-import { densities, renderMaps } from "../src/cli/heat-map.js";
+import { deviceError, explain, UsageError } from "../src/cli/errors.js";
+import { readWhole, writeWhole } from "../src/cli/files.js";
+import { densities, renderLegend, renderMaps } from "../src/cli/heat-map.js";
 import { colorDepth, type Sink } from "../src/cli/io.js";
+import { scalesText, type TextFlags } from "../src/cli/text-options.js";
+import { readNumbers } from "../src/cli/values.js";
+import { BackendUnavailableError } from "../src/errors.js";
+import { levelCount } from "../src/page/heat.js";
 import { runFna } from "./cli/run.js";
 
 const text = "the cat saw the dog and the dog saw the cat";
@@ -285,6 +291,63 @@ describe("fna verify", () => {
     const { rows, passed } = JSON.parse(first.out);
     expect(passed).toBe(true);
     expect(rows[0]).toMatchObject({ device: "reference", group: "random large", cases: 2, seed: 3, passed: true });
+  });
+});
+
+describe("words on a terminal", () => {
+  it("say how attention was measured", () => {
+    const flags = { manifold: "euclidean", kappa: "paper", bandwidth: 1 } as TextFlags;
+    expect(scalesText(flags)).toBe(
+      "Local and multiscale attention measure Euclidean distances, with the length scale “paper” and ε = 1.",
+    );
+    expect(scalesText({ ...flags, manifold: "sphere", kappa: 2, bandwidth: "median" })).toBe(
+      "Local and multiscale attention measure angles on the sphere, with κ = 2 and ε measured as the median of the distances.",
+    );
+  });
+
+  it("are cut where a token is long", async () => {
+    const { out } = await fna(["attend", "antidisestablishmentarianism is long"]);
+    expect(out).toMatch(/\n +1 +antidisestablishmen… +is\(2\)/);
+  });
+
+  it("have a legend of the colours, from the lowest to the highest", () => {
+    const legend = renderLegend("truecolor");
+    expect(legend.match(/48;2;/g)).toHaveLength(levelCount);
+    expect(legend.startsWith("weight: 1/16 ")).toBe(true);
+    expect(renderLegend("none")).toContain(`[${densities}]`);
+  });
+
+  it("name the causes of failure that a person can mend, and no others", () => {
+    const gone = new BackendUnavailableError([{ device: "webgpu", reason: "no adapter" }]);
+    expect(deviceError(gone)).toEqual(
+      new UsageError("--device: expected one that runs here, got one that does not (webgpu: no adapter)"),
+    );
+    const other = new Error("other");
+    expect(deviceError(other)).toBe(other);
+    expect(explain("thrown", true)).toEqual({ message: "unexpected: thrown (FNA_DEBUG=1 shows where)", code: 1 });
+  });
+
+  it("bring numbers back that JSON has none for", () => {
+    const text = '{"a":"NaN","b":["Infinity","-Infinity"],"c":"nan"}';
+    expect(JSON.parse(text, readNumbers)).toEqual({
+      a: Number.NaN,
+      b: [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+      c: "nan",
+    });
+  });
+});
+
+describe("files", () => {
+  it("that are longer than they may be are refused before they are read", async () => {
+    await expect(readWhole("--config", folder, "text.txt", 10)).rejects.toThrow(
+      `--config: expected a file of at most 10 bytes, got "text.txt" (${text.length + 1} bytes)`,
+    );
+  });
+
+  it("that cannot be written are refused by the option that named them", async () => {
+    await expect(writeWhole("--out", folder, "text.txt/deep.html", "")).rejects.toThrow(
+      '--out: expected a place that can be written, got "text.txt/deep.html" (',
+    );
   });
 });
 

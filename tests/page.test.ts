@@ -182,6 +182,17 @@ describe("attention map", () => {
     expect(titles.length).toBe(3 + 5);
   });
 
+  it("cuts long words, and writes numbers at the edge of a large one, ten at most", () => {
+    const size = 300;
+    const tokens = Array.from({ length: size }, (_, i) => (i === 0 ? "antidisestablishmentarianism" : `t${i}`));
+    const content = { id: "m", title: "m", tokens, weights: new Float64Array(size * size).fill(1 / size) };
+    expect(attentionMapFile(content)).toContain(">antidisestablis…</text>");
+    const { document } = parseHTML(String(attentionMap(content)));
+    const marks = [...document.querySelectorAll("g text")].map((mark) => Number(mark.textContent));
+    expect(marks.length).toBeGreaterThan(4);
+    expect(new Set(marks)).toEqual(new Set([1, 50, 100, 150, 200, 250, 300]));
+  });
+
   it("is well-formed as a file of its own, with every token written on both sides", () => {
     const file = attentionMapFile(content);
     expect(file.startsWith('<?xml version="1.0" encoding="UTF-8"?>\n<svg')).toBe(true);
@@ -310,6 +321,34 @@ describe("report", () => {
       const shares = titles.filter((t) => t.startsWith(`${name}: `)).map((t) => Number(t.split(", ").at(-1)));
       expect(Math.abs(shares.reduce((a, b) => a + b, 0) - 1)).toBeLessThan(shares.length * 1e-4);
     }
+  });
+
+  it("counts long ways together, and says which pairs no way joins", async () => {
+    const report = await sample("one two three", "x");
+    const [attention] = report.attentions;
+    const hops = { mean: 5, max: 10, unreachable: 2, counts: [0, 2, 0, 0, 0, 0, 0, 0, 1, 0, 1] };
+    const page = renderReport({ ...report, attentions: [{ ...attention, hops }] });
+    const { document } = parseHTML(page);
+    const bars = document.querySelectorAll('svg[aria-label^="Share of the pairs"] [data-mark="rect"] title');
+    expect([...bars].at(-1)?.textContent).toBe("dot-product: 8, 0.3333");
+    expect(page).toContain("pairs that no path joins are missing from the bars");
+  });
+
+  it("shows the beginning of a long text, and says that it is one", async () => {
+    const long = Array.from({ length: 400 }, (_, i) => `w${i}`).join(" ");
+    const report = await sample("one two three", "x");
+    const page = renderReport({ ...report, text: long, truncated: true });
+    const { document } = parseHTML(page);
+    expect(document.querySelector("blockquote")?.textContent).toBe(`${long.slice(0, 700)} …`);
+    expect(page).toContain("its first 3 tokens");
+  });
+
+  it("says what could not be verified for want of the golden vectors, and of one core that it is one", async () => {
+    const report = await sample("one two three", "x");
+    const verification = { ...report.verification!, omitted: ["kernel", "levy"] };
+    const page = renderReport({ ...report, verification, machine: { ...report.machine, cores: 1 } });
+    expect(page).toContain("for want of the golden vectors of the repository: kernel, levy.");
+    expect(page).toMatch(/, 1 core</);
   });
 
   it("maps every token, labels some, and has no map where tokens are apart", async () => {
