@@ -5,6 +5,7 @@ import { createRandom } from "../reference/random.js";
 import { Attention } from "../src/attention.js";
 import { createReferenceBackend } from "../src/backends/reference.js";
 import { createWasmBackend } from "../src/backends/wasm/index.js";
+import { patchOf } from "../src/backends/webgpu/call.js";
 import type { AttentionInputs, AttentionOptions, BackwardResult, Floats } from "../src/types.js";
 import { inputKinds, type Problem, randomProblem } from "../src/verify/battery.js";
 import type { Check } from "../src/verify/check.js";
@@ -142,6 +143,48 @@ describe.runIf(device)("shapes at the edges", { timeout: patience }, () => {
     expect(await device!.forward(inputs, options)).toEqual(found);
     const saved = { ...found, dOutput: normals(found.output.length, 9) };
     expect(await device!.backward(inputs, options, saved)).toEqual(await device!.backward(inputs, options, saved));
+  });
+});
+
+describe.runIf(device)("many rows, of which a thread takes eight instead of four", { timeout: patience }, () => {
+  const shape = { batch: 8, heads: 8, keyHeads: 2, queries: 70, keys: 67, headDim: 5, valueDim: 35 };
+  const mask = Uint8Array.from({ length: 8 * 70 * 67 }, (_, i) => Number(i % 3 === 0 || i % 67 > 60));
+  const lengths = (most: number, step: number) => Int32Array.from({ length: 8 }, (_, b) => most - step * b);
+  const cases: [string, AttentionOptions][] = [
+    ["degree", { degreeNormalization: 1, causal: true }],
+    ["mask", { mask: { data: mask, shape: [1, 8, 70, 67] } }],
+    [
+      "sphere",
+      { manifold: "sphere", alpha: Float32Array.of(1.2, 2, 1, 1.5, 0.3, 2, 1.2, 1.9), distanceThreshold: 0.4 },
+    ],
+    ["lengths", { window: 9, globalTokens: 2, keyLengths: lengths(67, 3), queryLengths: lengths(70, 1) }],
+  ];
+
+  test.each(cases)("have the bits of each batch entry alone: %s", async (_, given) => {
+    expect([patchOf(shape), patchOf({ ...shape, batch: 1 })]).toEqual([8, 4]);
+    const all = inputsOf(shape, 6);
+    // Rows that are spoiled in their weights or in their values only, and a zero vector.
+    all.k[5 * (67 * 3 + 8)] = Number.NaN;
+    all.v[35 * (67 * 4 + 66)] = Number.POSITIVE_INFINITY;
+    all.q[5 * (70 * 9 + 61)] = Number.NaN;
+    all.q.fill(0, 5 * 40, 5 * 41);
+    const options = { ...given, keyHeads: 2 };
+    const found = await device!.forward(all, options);
+    for (let b = 0; b < 8; b++) {
+      const part = (x: Float32Array) => x.slice((b * x.length) / 8, ((b + 1) * x.length) / 8);
+      const inputs = { ...all, batch: 1, q: part(all.q), k: part(all.k), v: part(all.v) };
+      const { keyLengths, queryLengths } = given;
+      const ownLengths = keyLengths && {
+        keyLengths: keyLengths.slice(b, b + 1),
+        queryLengths: queryLengths?.slice(b, b + 1),
+      };
+      expect(await device!.forward(inputs, { ...options, ...ownLengths })).toEqual({
+        output: part(found.output),
+        logSumExp: part(found.logSumExp),
+      });
+    }
+    expect(found.output.some(Number.isNaN)).toBe(true);
+    expect(found.output.filter(Number.isFinite).length).toBeGreaterThan(found.output.length / 2);
   });
 });
 

@@ -3,11 +3,15 @@
  * operations (a multiply-add is two; square roots, divisions and roundings one each) and bytes of device memory.
  *
  *   least    every tensor that a pass reads or writes, once: what memory moves where caches hold the rest
- *   loaded   all that the workgroups ask for: rows again for every tile of 32 columns, columns again for every block of R rows
+ *   loaded   all that the workgroups ask for: rows again for every tile of 32 columns, columns again for every block of rows;
+ *            what several threads of a workgroup ask for in one tile counts once
  *
  * A pass takes at least max(operations / rate, least / bandwidth).
  */
 
+import { patchOf } from "../../../src/backends/webgpu/call.js";
+import { smallTile } from "../../../src/backends/webgpu/passes.js";
+import { tileColumns as columns } from "../../../src/backends/webgpu/wgsl/tile.wgsl.js";
 import { type Direction, pairs, type Size } from "../../../src/bench/problem.js";
 
 /** One pass of a call. */
@@ -17,9 +21,6 @@ export interface Cost {
   readonly least: number;
   readonly loaded: number;
 }
-
-/** Columns of a tile. */
-const columns = 32;
 
 /**
  * Operations of a pair besides those of its components: √, clamp and scale 3; log1p 1 + 1 + 2 + 16 + 1 + 2 = 23; the score and
@@ -31,6 +32,8 @@ const backwardPair = 3 + 23 + 2 + 15 + 2 + 2 + 3 + 4 + 2;
 
 /** Bytes of a packed row of `dim` components: whole vectors and one of facts. */
 const packedRow = (dim: number) => 16 * (Math.ceil(dim / 4) + 1);
+/** Of a column in every tile, and of a query with its cotangents. */
+const [columnFlags, queryFacts] = [4, 16];
 const wholeRow = (dim: number) => 16 * Math.ceil(dim / 4);
 
 /** Workgroups that share the components of a sum: 32 for each slot, of which gradients have half as many. */
@@ -39,11 +42,8 @@ function sumGroups(dim: number, mostSlots: number): number {
   return Math.ceil(dim / (32 * slots));
 }
 
-/**
- * The passes of a direction in their order; both directions pack twice, as two calls do.
- * @param rows rows of a tile
- */
-export function costsOf(size: Size, direction: Direction, rows: number): Cost[] {
+/** The passes of a direction in their order; both directions pack twice, as two calls do. */
+export function costsOf(size: Size, direction: Direction): Cost[] {
   const { slices, length, dim } = size;
   const raw = 4 * slices * length * dim;
   const packed = slices * length * packedRow(dim);
@@ -52,14 +52,13 @@ export function costsOf(size: Size, direction: Direction, rows: number): Cost[] 
   const forwardSums = sumGroups(dim, 4);
   const sums = sumGroups(dim, 2);
   const calls = direction === "forward" ? 1 : 2;
-  const blocks = Math.ceil(length / rows);
-  const tiles = slices * blocks * Math.ceil(length / columns);
-  /** Bytes of the rows and columns of all tiles, for products over `dim` components. */
-  const product = (rowBytes: number, columnBytes: number) => tiles * (rows * rowBytes + columns * columnBytes);
   const points = wholeRow(dim);
-  /** The facts of the rows of a block, once for each workgroup. */
-  const facts = 16 * slices * blocks * rows;
   const count = pairs(size);
+  /** Bytes of all tiles of `height` rows, by the bytes of a row and a column. */
+  const tiles = (height: number, row: number, column: number) =>
+    slices * length * (Math.ceil(length / columns) * row + Math.ceil(length / height) * column);
+  /** Bytes that workgroups read once: flags and zeros of their rows and `more` of each, the power of two of one row. */
+  const facts = (height: number, more: number) => slices * (length * (8 + more) + 4 * Math.ceil(length / height));
 
   const costs: Cost[] = [
     { pass: "inspect", operations: 0, least: 2 * raw, loaded: 2 * raw },
@@ -76,17 +75,22 @@ export function costsOf(size: Size, direction: Direction, rows: number): Cost[] 
     least: calls * least,
     loaded: calls * loaded,
   }));
+  const height = 8 * patchOf({ batch: 1, heads: slices, queries: length });
   costs.push({
     pass: "forward",
     // Each workgroup that sums other components forms the distances and weights anew.
     operations: count * (forwardSums * (3 * dim + forwardPair) + 2 * dim),
     least: 2 * packed + values + raw + perRow,
-    loaded: forwardSums * (product(points, points + 16) + facts) + tiles * columns * points + raw + perRow,
+    loaded:
+      forwardSums * (tiles(height, points, points + columnFlags) + facts(height, 0)) +
+      tiles(height, 0, points) +
+      raw +
+      perRow,
   });
   if (direction === "forward") return costs;
   const common = 3 * dim + 2 * dim + backwardPair;
-  // Distances and products, a tile of facts of columns for each, and the points or cotangents of the sums.
-  const tileLoads = sums * 2 * (product(points, points + 16) + facts);
+  // Distances and products; then the points or cotangents of the sums, of which each workgroup has its part.
+  const [rows, own] = [smallTile, slices * length * points];
   costs.push(
     {
       pass: "packCotangents",
@@ -98,13 +102,22 @@ export function costsOf(size: Size, direction: Direction, rows: number): Cost[] 
       pass: "dQueries",
       operations: count * (sums * common + 3 * dim),
       least: 3 * packed + values + raw + 2 * perRow,
-      loaded: tileLoads + tiles * columns * points + raw + 2 * perRow,
+      loaded:
+        sums * (tiles(rows, 2 * points, 2 * points + columnFlags) + facts(rows, queryFacts)) +
+        tiles(rows, 0, points) +
+        own +
+        raw +
+        2 * perRow,
     },
     {
       pass: "dKeys",
       operations: count * (sums * common + 5 * dim),
       least: 3 * packed + values + 2 * raw,
-      loaded: tileLoads + 2 * tiles * columns * points + 2 * raw,
+      loaded:
+        sums * (tiles(rows, 2 * points, 2 * points + columnFlags + queryFacts) + facts(rows, 0)) +
+        tiles(rows, 0, 2 * points) +
+        own +
+        2 * raw,
     },
     { pass: "headGradients", operations: 2 * slices * length, least: 2 * perRow, loaded: 2 * perRow },
   );

@@ -9,7 +9,6 @@ import pc from "picocolors";
 import { createRandom } from "../../../reference/random.js";
 import { Attention } from "../../../src/attention.js";
 import { createWebgpuBackend } from "../../../src/backends/webgpu/index.js";
-import { rowThreadsFor } from "../../../src/backends/webgpu/steps.js";
 import { errorOverAllowed, makeOracle } from "../../../src/bench/accuracy.js";
 import { three, withInterval } from "../../../src/bench/format.js";
 import { type Direction, makeProblem, parseSize, type Size, sizeName } from "../../../src/bench/problem.js";
@@ -184,14 +183,8 @@ async function compare(
 }
 
 /** Operations and bytes of each pass, the time they imply, and what the GPU's clock says. */
-function costTable(
-  attention: Attention,
-  size: Size,
-  direction: Direction,
-  times?: ReadonlyMap<string, number>,
-): string {
-  const rows = 4 * rowThreadsFor(attention.gpu!.device.limits);
-  const costs = costsOf(size, direction, rows);
+function costTable(size: Size, direction: Direction, times?: ReadonlyMap<string, number>): string {
+  const costs = costsOf(size, direction);
   const cells = costs.map((cost) => {
     const { pass, operations, least, loaded } = cost;
     const implied = 1e6 * impliedSeconds(cost, flags.rate, flags.bandwidth);
@@ -211,7 +204,7 @@ function costTable(
   });
   const head = ["pass", "10^6 op", "MB least", "MB loaded", "op/B", "op/B loaded", "implied us", "by", "GPU clock us"];
   const machine = `implied by ${flags.rate.toExponential(2)} operations/s and ${flags.bandwidth.toExponential(2)} B/s`;
-  return `${pc.dim(`${machine}; tiles of ${rows} x 32`)}\n${renderTable(head, cells, [1, 2, 3, 4, 5, 6, 8])}`;
+  return `${pc.dim(`${machine}`)}\n${renderTable(head, cells, [1, 2, 3, 4, 5, 6, 8])}`;
 }
 
 const flags = readFlags();
@@ -235,7 +228,7 @@ for (const size of flags.sizes) {
   for (const direction of flags.directions) {
     const times = await compare(gpu, attention, peers, size, direction);
     if (times === undefined) console.log("this adapter offers no timestamp queries");
-    console.log(`\n${costTable(attention, size, direction, times)}`);
+    console.log(`\n${costTable(size, direction, times)}`);
   }
 }
 process.exit(0);

@@ -19,18 +19,18 @@ const project: Pass = { name: "project", by: [], source: () => pack.project };
 const headGradients: Pass = { name: "headGradients", by: [], source: () => headGradientsSource };
 const columnGradients: Pass = {
   name: "columnGradients",
-  by: ["rowThreads", "sphere"],
-  source: ({ rowThreads, sphere }) => tiles.columnGradients(rowThreads, sphere),
+  by: ["sphere"],
+  source: ({ sphere }) => tiles.columnGradients(sphere),
 };
 const dQueries: Pass = {
   name: "dQueries",
-  by: ["rowThreads", "sphere", "slots"],
-  source: ({ rowThreads, sphere, slots }) => tiles.dQueries(rowThreads, sphere, slots),
+  by: ["sphere", "slots"],
+  source: ({ sphere, slots }) => tiles.dQueries(sphere, slots),
 };
 const dKeys: Pass = {
   name: "dKeys",
-  by: ["rowThreads", "sphere", "slots"],
-  source: ({ rowThreads, sphere, slots }) => tiles.dKeys(rowThreads, sphere, slots),
+  by: ["sphere", "slots"],
+  source: ({ sphere, slots }) => tiles.dKeys(sphere, slots),
 };
 
 export async function backward(

@@ -8,8 +8,8 @@ import { countsPerHead, measure as measureSource } from "./wgsl/measure.wgsl.js"
 
 export const measure: Pass = {
   name: "measure",
-  by: ["rowThreads", "sphere"],
-  source: ({ rowThreads, sphere }) => measureSource(rowThreads, sphere),
+  by: ["sphere"],
+  source: ({ sphere }) => measureSource(sphere),
 };
 
 /** ε of each head: the square of the mean of d_g/κ, or the lower median of (d_g/κ)^α, at least 10⁻³. */

@@ -5,6 +5,6 @@ import { columnSums as columnSumsSource } from "./wgsl/column-sums.wgsl.js";
 
 export const columnSums: Pass = {
   name: "columnSums",
-  by: ["rowThreads", "sphere"],
-  source: ({ rowThreads, sphere }) => columnSumsSource(rowThreads, sphere),
+  by: ["sphere"],
+  source: ({ sphere }) => columnSumsSource(sphere),
 };

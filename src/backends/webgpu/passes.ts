@@ -9,8 +9,8 @@ import { forward as forwardSource } from "./wgsl/softmax.wgsl.js";
 
 /** What a pass is compiled for. */
 export interface Variant {
-  /** A fourth of the rows of a tile. */
-  readonly rowThreads: number;
+  /** Rows of a thread in the forward pass, an eighth of those of its tiles: 4, or 8 where there are rows enough. */
+  readonly patch: number;
   readonly sphere: boolean;
   /** Times 32: components that one workgroup sums. */
   readonly slots: number;
@@ -24,6 +24,14 @@ export interface Pass {
   source(variant: Variant): string;
 }
 
+/** Rows of the tiles of a pass. */
+export function tileRows({ by }: Pass, { patch }: Variant): number {
+  return by.includes("patch") ? 8 * patch : smallTile;
+}
+
+/** Rows of the smallest tiles. */
+export const smallTile = 32;
+
 export const inspect: Pass = { name: "inspect", by: [], source: () => pack.inspect };
 export const packQueries: Pass = {
   name: "packQueries",
@@ -33,8 +41,8 @@ export const packQueries: Pass = {
 export const packKeys: Pass = { name: "packKeys", by: ["sphere"], source: ({ sphere }) => pack.packKeys(sphere) };
 export const forward: Pass = {
   name: "forward",
-  by: ["rowThreads", "sphere", "slots"],
-  source: ({ rowThreads, sphere, slots }) => forwardSource(rowThreads, sphere, slots),
+  by: ["patch", "sphere", "slots"],
+  source: ({ patch, sphere, slots }) => forwardSource(patch, sphere, slots),
 };
 
 /** Rows that one thread of a pass over single rows works on: one; threads in its workgroup. */

@@ -12,11 +12,6 @@ import type { Chunk } from "./records.js";
 import { openResults, type Piece, type Results } from "./results.js";
 import type { Runner } from "./runner.js";
 
-/** Rows of a tile follow the workgroup memory: 64 rows need 19 KiB of it, 32 rows 14 KiB. */
-export function rowThreadsFor(limits: GPUSupportedLimits): number {
-  return limits.maxComputeWorkgroupStorageSize >= 20480 && limits.maxComputeInvocationsPerWorkgroup >= 128 ? 16 : 8;
-}
-
 /** A chunk, ready for its passes. */
 export async function openChunk(
   runner: Runner,
@@ -27,7 +22,7 @@ export async function openChunk(
 ): Promise<ChunkCall> {
   signal?.throwIfAborted();
   const mask = plan.mask && (await import("./on-demand.js")).packMask(plan, chunk.head, chunk.head + chunk.heads);
-  return new ChunkCall(runner, plan, chunk, signal, mask, rowThreadsFor(runner.device.limits), backward);
+  return new ChunkCall(runner, plan, chunk, signal, mask, backward);
 }
 
 /** Runs the chunks of a call into its results; what one chunk took is free for the next. */

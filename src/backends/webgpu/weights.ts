@@ -5,16 +5,16 @@ import type { Tensor } from "../../types.js";
 import type { Kept } from "../backend.js";
 import type { Sources } from "./call.js";
 import { chunksOf } from "./chunks.js";
-import type { Pass } from "./passes.js";
+import { type Pass, smallTile } from "./passes.js";
 import { openResults, type Piece } from "./results.js";
 import type { Runner } from "./runner.js";
-import { collect, openChunk, rowThreadsFor } from "./steps.js";
+import { collect, openChunk } from "./steps.js";
 import { weights as weightsSource } from "./wgsl/weights.wgsl.js";
 
 const weightsPass: Pass = {
   name: "weights",
-  by: ["rowThreads", "sphere"],
-  source: ({ rowThreads, sphere }) => weightsSource(rowThreads, sphere),
+  by: ["sphere"],
+  source: ({ sphere }) => weightsSource(sphere),
 };
 
 export async function weights(
@@ -26,7 +26,7 @@ export async function weights(
 ): Promise<Tensor> {
   const lengths = tensorLengths(plan);
   const { limits } = runner.device;
-  const block = 4 * rowThreadsFor(limits);
+  const block = smallTile;
   const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
   const chunks = lengths.weights === 0 ? [] : chunksOf(plan, limits, block);
   const results = await openResults(runner, { weights: lengths.weights }, kept);

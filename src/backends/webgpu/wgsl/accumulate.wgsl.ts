@@ -1,21 +1,17 @@
 /**
  * The second product of a tile: Σ_j w_ij y_j for the rows of a thread, over the 32 columns of the tile.
  *
- * Weights lie in `weights`, [column mod 8][row], a vector for the columns c, c + 8, c + 16, c + 24. A thread has 4 rows
- * and `slots` vectors of 4 components, c + 8 n of the chunk that the workgroup stands for (`id.z`), in variables
- * `${target}${row}${slot}`. The vectors of the columns pass through `stage`, for as many columns as there is room.
+ * Weights lie in `stage` behind the first `stageVectors`, [column mod 8][row], a vector for the columns c, c + 8, c + 16,
+ * c + 24. A thread has its rows and `slots` vectors of 4 components, c + 8 n of the chunk that the workgroup stands for
+ * (`id.z`), in variables `${target}${row}${slot}`. The vectors of the columns pass through the rest of `stage`, for as many
+ * columns as there is room.
  */
 
-import { four, stageVectors } from "./tile.wgsl.js";
-
-/** Numbers from 0. */
-export function each(count: number, text: (n: number) => string): string {
-  return Array.from({ length: count }, (_, n) => text(n)).join("");
-}
+import { each, four, stageVectors, type Tile, weightAt } from "./tile.wgsl.js";
 
 /** Declares the sums of a thread. */
-export function sums(target: string, slots: number): string {
-  return four((e) => each(slots, (n) => `var ${target}${e}${n} = vec4f();\n`));
+export function sums({ patch }: Tile, target: string, slots: number): string {
+  return each(patch, (e) => each(slots, (n) => `var ${target}${e}${n} = vec4f();\n`));
 }
 
 /**
@@ -24,6 +20,7 @@ export function sums(target: string, slots: number): string {
  * Every thread of the workgroup must come here after the weights are written; a barrier comes before they are read.
  */
 export function accumulate(
+  { patch }: Tile,
   slots: number,
   buffer: string,
   stride: string,
@@ -36,25 +33,23 @@ export function accumulate(
   return /* wgsl */ `
   for (var g0 = 0u; g0 < 8u; g0 += ${groups}u) {
     if (g0 > 0u) { workgroupBarrier(); }
-    for (var t = thread; t < ${4 * groups * vectors}u; t += T) {
-      let vector = t % ${vectors}u;
-      let l = t / ${vectors}u;
-      let column = min(column0 + g0 + l % ${groups}u + 8u * (l / ${groups}u), columnCount - 1u);
-      let at = id.z * ${vectors}u + vector;
+    for (var t = thread; t < ${4 * groups * vectors}u; t += 64u) {
+      let l = t >> ${Math.log2(vectors)}u;
+      let column = min(column0 + g0 + (l & ${groups - 1}u) + 8u * (l >> ${Math.log2(groups)}u), columnCount - 1u);
+      let at = id.z * ${vectors}u + (t & ${vectors - 1}u);
       var value = vec4f();
       if (at < ${width}) { value = ${buffer}[(columnBase + column) * (${stride}) + at]; }
       stage[t] = value;
     }
     workgroupBarrier();
     for (var g = 0u; g < ${groups}u; g++) {
-      let at = (g0 + g) * R + tr;
-      ${four((e) => `let w${e} = weights[at + ${e}u * TR];\n`)}
-      ${prepare}
+      ${each(slots, (n) => four((f) => `let v${f}${n} = stage[(g + ${f * groups}u) * ${vectors}u + tc + ${8 * n}u];\n`))}
       ${each(
-        slots,
-        (n) => `{
-        ${four((f) => `let v${f} = stage[(g + ${f * groups}u) * ${vectors}u + tc + ${8 * n}u];\n`)}
-        ${four((e) => add(e, n))}
+        patch,
+        (e) => `{
+        let w = ${weightAt("(g0 + g)", e)};
+        ${prepare}
+        ${each(slots, (n) => add(e, n))}
       }\n`,
       )}
     }

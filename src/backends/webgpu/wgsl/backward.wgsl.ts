@@ -16,9 +16,26 @@
  * enters, and no other.
  */
 
-import { accumulate, each, sums } from "./accumulate.wgsl.js";
-import { pairs } from "./softmax.wgsl.js";
-import { bindings, four, pairwise, place, type Tile, tails, tile, writer } from "./tile.wgsl.js";
+import { accumulate, sums } from "./accumulate.wgsl.js";
+import {
+  bindings,
+  columnFacts,
+  each,
+  four,
+  gathered,
+  keptRow,
+  own,
+  pairs,
+  pairwise,
+  place,
+  rowFacts,
+  skipped,
+  type Tile,
+  tile,
+  weightAt,
+  writer,
+  zerosOf,
+} from "./tile.wgsl.js";
 
 /** dS and what follows from it, for four pairs of one row. */
 const gradient = (sphere: boolean) => /* wgsl */ `
@@ -29,7 +46,7 @@ struct Gradient {
   order: f32,
   length: f32,
 }
-fn gradient(h: Head, scale: vec3f, z: vec4f, coded: vec4f, live: vec4<bool>, product: vec4f, level: vec4f, delta: vec4f,
+fn gradient(h: Head, scale: vec3f, z: vec4f, coded: vec4f, zeros: vec4u, product: vec4f, level: vec4f, delta: vec4f,
     logSum: vec4f, columnGradient: vec4f, keep: vec4<bool>) -> Gradient {
   var g: Gradient;
   let s = score(h, z);
@@ -47,7 +64,7 @@ ${
     ? `  let y = min(abs(coded) * 0.25, vec4f(0.5));
   let sine = 2.0 * sqrt(y * (1.0 - y));
   let slope = select(h.exponent / (1.0 + z), 2.0 * sqrt(z), vec4<bool>(h.gauss != 0u));
-  let any = live & (abs(coded) > vec4f(2e-36));
+  let any = (zeros == vec4u()) & (abs(coded) > vec4f(2e-36));
   let c = select(none, -g.dScore * slope * scale.x / sine, any);
   // The lowest bit says which way y is turned; what is nothing stays so.
   let tagged = (bitcast<vec4u>(c) & vec4u(0xfffffffeu)) | select(vec4u(), vec4u(1u), coded < none);
@@ -72,95 +89,87 @@ const storage = {
   cotangents: "array<vec4f>",
 };
 
-function functions(shape: Tile): string {
-  const [wide, narrow] = ["params.values + 1u", "params.values"];
-  const products =
-    shape.rows === "queries"
-      ? pairwise("valueProducts", "products", ["cotangents", "values"], [wide, narrow], "params.values")
-      : pairwise("valueProducts", "products", ["values", "cotangents"], [narrow, wide], "params.values");
-  return /* wgsl */ `${tile(shape)}${pairs(shape)}${products}${gradient(shape.sphere)}
-var<workgroup> poison: array<atomic<u32>, R>;
-`;
-}
+const functions = (shape: Tile) => `${tile(shape)}${gradient(shape.sphere)}`;
 
-const vector = (names: string, part: string) => `vec4f(${[0, 1, 2, 3].map((e) => `${names}${e}.${part}`).join(", ")})`;
-const integers = (names: string, part: string) =>
-  `vec4u(${[0, 1, 2, 3].map((e) => `u32(${names}${e}.${part})`).join(", ")})`;
+/** dO · V of the pairs of a tile. */
+function products(shape: Tile): string {
+  const wide = ["cotangents", "params.values + 1u"] as const;
+  const narrow = ["values", "params.values"] as const;
+  const [rows, columns] = shape.rows === "queries" ? [wide, narrow] : [narrow, wide];
+  return pairwise(shape, "product", "products", [rows[0], columns[0]], [rows[1], columns[1]], "params.values");
+}
 
 function begin(shape: Tile, grouped: boolean): string {
   const queriesAreRows = shape.rows === "queries";
   return /* wgsl */ `
-@compute @workgroup_size(T)
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {
   ${place(shape)}
   let rowHead = id.y${queriesAreRows || grouped ? "" : " / params.group"};
   let rowBase = rowHead * rowCount;
-  ${tails("rowTail", "rows", "rowBase", "own", "rowCount")}
-  let zero = ${vector("rowTail", "z")};
-  let rowPoints = ${integers("rowTail", "x")};
+  ${rowFacts(shape)}
+  let exponent = rows[behind(rowBase)].w;
 `;
 }
 
+/** What stands behind the cotangents of four queries, L and δ, and column sums with their gradients of four keys. */
+const queryFacts = (base: string, query: (f: number) => string, count: string) => /* wgsl */ `
+    ${four((f) => `let query${f} = cotangents[(${base} + min(${query(f)}, ${count} - 1u)) * (params.values + 1u) + params.values];\n`)}
+    let level = ${gathered("query", ".y")};
+    let delta = ${gathered("query", ".z")};
+    let queryFlags = vec4u(${gathered("query", ".x")});`;
+const keyFacts = (key: (f: number) => string, count: string) => /* wgsl */ `
+    ${four((f) => `var sums${f} = vec4f();\n`)}
+    if (params.degree > 0.0) {
+      ${four((f) => `sums${f} = columnSums[head * params.keys + min(${key(f)}, ${count} - 1u)];\n`)}
+    }
+    let sumsFlags = vec4u(${gathered("sums", ".y")}) | (2u * vec4u(${gathered("sums", ".w")}));`;
+
+/** Flags of four rows as `rowFlags` has them. */
+const packed = (flags: string) => `${flags}.x | (${flags}.y << 2u) | (${flags}.z << 4u) | (${flags}.w << 6u)`;
+
 /** The tiles of one pair of heads. `before` follows the products, `eachRow` has g for row e, `after` ends a tile. */
-function tiles(shape: Tile, head: string, eachRow: string, before = "", after = ""): string {
+function tiles(shape: Tile, head: string, eachRow: (e: number) => string, before = "", after = ""): string {
   const queriesAreRows = shape.rows === "queries";
-  const ranges = queriesAreRows
-    ? "i32(row0), i32(row0 + R), i32(column0), i32(column0 + C)"
-    : "i32(column0), i32(column0 + C), i32(row0), i32(row0 + R)";
-  const sumsOf = (name: string, indices: string, count: string) => `
-      var ${name} = mat4x4f();
-      if (params.degree > 0.0) {
-        for (var f = 0u; f < 4u; f++) { ${name}[f] = columnSums[head * params.keys + min(${indices}[f], ${count} - 1u)]; }
-        ${name} = transpose(${name});
-      }
-      let ${name}Flags = vec4u(${name}[1]) | (2u * vec4u(${name}[3]));`;
-  // What belongs to a query and what belongs to a key, for the rows once and for the columns of every tile.
-  const queryFacts = (name: string) => `
-      let level = ${vector(name, "y")};
-      let delta = ${vector(name, "z")};`;
-  const rowFacts = queriesAreRows
-    ? `${tails("rowQuery", "cotangents", "rowBase", "own", "rowCount", "params.values")}${queryFacts("rowQuery")}
-    let rowFlags = ${integers("rowTail", "x")} | ${integers("rowQuery", "x")};`
-    : `${sumsOf("sums", "own", "rowCount")}
-    let rowFlags = ${integers("rowTail", "x")} | sumsFlags;`;
-  const columnFacts = queriesAreRows
-    ? `${sumsOf("sums", "index", "columnCount")}
-      let columnFlags = ${integers("columnTail", "x")} | sumsFlags;`
-    : `${tails("columnQuery", "cotangents", "columnBase", "index", "columnCount", "params.values")}${queryFacts("columnQuery")}
-      let columnFlags = ${integers("columnTail", "x")} | ${integers("columnQuery", "x")};`;
-  const facts = queriesAreRows
-    ? "vec4f(level[e]), vec4f(delta[e]), sums[0], sums[2]"
-    : "level, delta, vec4f(sums[0][e]), vec4f(sums[2][e])";
+  const column = (f: number) => `index[${f}]`;
+  const ofRows = queriesAreRows ? queryFacts("rowBase", own, "rowCount") : keyFacts(own, "rowCount");
+  const ofColumns = queriesAreRows ? keyFacts(column, "columnCount") : queryFacts("columnBase", column, "columnCount");
+  const [rowFlags, columnFlags] = queriesAreRows ? ["queryFlags", "sumsFlags"] : ["sumsFlags", "queryFlags"];
+  const facts = (e: number) =>
+    queriesAreRows
+      ? `vec4f(query${e}.y), vec4f(query${e}.z), ${gathered("sums", ".x")}, ${gathered("sums", ".z")}`
+      : `level, delta, vec4f(sums${e}.x), vec4f(sums${e}.z)`;
   return /* wgsl */ `
     let head = ${head};
     let h = heads[head];
-    let scale = scaling(h, rowTail0.w);
+    let scale = scaling(h, exponent);
     let columnBase = ${queriesAreRows ? "head / params.group" : "head"} * columnCount;
     let columnEnd = u32(h.${queriesAreRows ? "keyLength" : "queryLength"});
-    ${rowFacts}
+    ${ofRows}
+    let allRowFlags = rowFlags | ${packed(rowFlags)};
     for (var column0 = 0u; column0 < columnEnd; column0 += C) {
-      let kind = classify(h, ${ranges});
-      if (kind == SKIP) { continue; }
-      let index = vec4u(column0 + tc) + vec4u(0u, 8u, 16u, 24u);
-      ${tails("columnTail", "columns", "columnBase", "index", "columnCount")}
-      ${columnFacts}
-      var coded = pairs(thread, rowBase, row0, rowCount, columnBase, column0, columnCount${
-        shape.sphere ? `, zero, ${vector("columnTail", "z")}` : ""
-      });
-      var product = valueProducts(thread, rowBase, row0, rowCount, columnBase, column0, columnCount);
-      let columnLive = ${vector("columnTail", "z")} == vec4f();
-      let columnPoints = ${integers("columnTail", "x")};
-      let flags = columnFlags | vec4u(h.bad);
-      let spoiled = any((flags | rowFlags) != vec4u());
+      ${skipped(shape)}
+      ${columnFacts(shape)}
+      ${ofColumns}
+      ${pairs(shape, "coded")}
+      ${products(shape)}
+      let flags = columnFlags | ${columnFlags} | vec4u(h.bad);
+      var keep = 0xffffffffu;
+      if (kind == PARTIAL) { keep = keptPairs(h, ownRow, index); }
       ${before}
-      for (var e = 0u; e < 4u; e++) {
-        let z = reach(h, scale, coded[e]);
-        var keep = vec4<bool>(true);
-        if (kind == PARTIAL) { keep = keptNear(h, own[e], index, z, columnPoints | vec4u(rowPoints[e])); }
-        let g = gradient(h, scale, z, coded[e], columnLive & vec4<bool>(zero[e] == 0.0), product[e], ${facts}, keep);
-        if (spoiled) { atomicOr(&poison[tr + e * TR], gather(keep, flags | vec4u(rowFlags[e]))); }
-        ${eachRow}
-      }
+      ${each(
+        shape.patch,
+        (e) => `{
+        let z = reach(h, scale, coded${e});
+        if (kind == PARTIAL) {
+          ${keptRow(e)}
+        }
+        let zeros = ${shape.sphere ? zerosOf(e) : "vec4u()"};
+        let g = gradient(h, scale, z, coded${e}, zeros, product${e}, ${facts(e)}, unpack(keep >> ${4 * e}u));
+        ${eachRow(e)}
+      }\n`,
+      )}
+      if (allRowFlags != 0u || any(flags != vec4u())) { spoil(tr, keep, flags, allRowFlags); }
       ${after}
     }
 `;
@@ -168,10 +177,9 @@ function tiles(shape: Tile, head: string, eachRow: string, before = "", after = 
 
 /** Sums of c (x − y) over a tile: y turned on the sphere where c says so. */
 function pull(shape: Tile, slots: number, buffer: string): string {
-  const signs = shape.sphere
-    ? four((e) => `let sign${e} = vec4f(1.0) - 2.0 * vec4f(bitcast<vec4u>(w${e}) & vec4u(1u));\n`)
-    : "";
+  const signs = shape.sphere ? "let signs = vec4f(1.0) - 2.0 * vec4f(bitcast<vec4u>(w) & vec4u(1u));" : "";
   return accumulate(
+    shape,
     slots,
     buffer,
     "params.points + 1u",
@@ -179,7 +187,7 @@ function pull(shape: Tile, slots: number, buffer: string): string {
     (e, n) =>
       four(
         (f) =>
-          `d${e}${n} = fma(vec4f(w${e}[${f}]), ${shape.sphere ? `sign${e}[${f}] * x${e}${n}` : `x${e}${n}`} - v${f}, d${e}${n});\n`,
+          `d${e}${n} = fma(vec4f(w[${f}]), ${shape.sphere ? `signs[${f}] * x${e}${n}` : `x${e}${n}`} - v${f}${n}, d${e}${n});\n`,
       ),
     signs,
   );
@@ -193,7 +201,7 @@ function ownPoints(slots: number): string {
       (n) => `var d${e}${n} = vec4f();
   var x${e}${n} = vec4f();
   if (id.z * ${8 * slots}u + tc + ${8 * n}u < params.points) {
-    x${e}${n} = rows[(rowBase + min(own[${e}], rowCount - 1u)) * (params.points + 1u) + id.z * ${8 * slots}u + tc + ${8 * n}u];
+    x${e}${n} = rows[(rowBase + min(${own(e)}, rowCount - 1u)) * (params.points + 1u) + id.z * ${8 * slots}u + tc + ${8 * n}u];
   }
 `,
     ),
@@ -201,16 +209,15 @@ function ownPoints(slots: number): string {
 }
 
 const unscaled = (sphere: boolean) => (sphere ? "" : " * unit");
-const unit = `let unit = ldexp(1.0, i32(rowTail0.w));\n`;
+const unit = `let unit = ldexp(1.0, i32(exponent));\n`;
 
-const store = (what: string) => `weights[tc * R + tr + e * TR] = ${what};`;
+const store = (e: number, what: string) => `${weightAt("tc", e)} = ${what};`;
 
 /** dq, and the two sums of each query. */
-export function dQueries(rowThreads: number, sphere: boolean, slots: number): string {
-  const shape: Tile = { rowThreads, sphere, rows: "queries" };
+export function dQueries(sphere: boolean, slots: number): string {
+  const shape: Tile = { patch: 4, sphere, rows: "queries", weighted: true };
   const written = { ...storage, dPoints: "*array<u32>", partials: "*array<u32>" };
   return /* wgsl */ `${bindings(written)}${functions(shape)}${writer("write", "dPoints")}
-var<workgroup> weights: array<vec4f, 8u * R>;
 ${begin(shape, true)}
   var order = vec4f();
   var length = vec4f();
@@ -218,25 +225,25 @@ ${begin(shape, true)}
   ${tiles(
     shape,
     "id.y",
-    `order[e] += g.order;
-        length[e] += g.length;
-        ${store("g.pull")}`,
+    (e) => `order[${e}] += g.order;
+        length[${e}] += g.length;
+        ${store(e, "g.pull")}`,
     "workgroupBarrier();",
     pull(shape, slots, "columns"),
   )}
   workgroupBarrier();
-  ${four((e) => `weights[tc * R + tr + ${e}u * TR] = vec4f(order[${e}], length[${e}], 0.0, 0.0);\n`)}
+  ${four((e) => `${store(e, `vec4f(order[${e}], length[${e}], 0.0, 0.0)`)}\n`)}
   workgroupBarrier();
   ${unit}
   ${four(
     (e) => `
-  if (own[${e}] < rowCount) {
-    let bad = atomicLoad(&poison[tr + ${e}u * TR]) != 0u;
-    ${each(slots, (n) => `write(rowBase + own[${e}], params.headDim, id.z * ${8 * slots}u + tc + ${8 * n}u, d${e}${n}${unscaled(sphere)}, bad);\n`)}
+  if (${own(e)} < rowCount) {
+    let bad = atomicLoad(&poison[tr + ${8 * e}u]) != 0u;
+    ${each(slots, (n) => `write(rowBase + ${own(e)}, params.headDim, id.z * ${8 * slots}u + tc + ${8 * n}u, d${e}${n}${unscaled(sphere)}, bad);\n`)}
     if (tc == 0u && id.z == 0u) {
       var total = vec2f();
-      for (var t = 0u; t < 8u; t++) { total += weights[t * R + tr + ${e}u * TR].xy; }
-      let at = 2u * (rowBase + own[${e}]);
+      for (var t = 0u; t < 8u; t++) { total += ${weightAt("t", e)}.xy; }
+      let at = 2u * (rowBase + ${own(e)});
       partials[at] = select(bitcast<u32>(total.x), NAN, bad);
       partials[at + 1u] = select(bitcast<u32>(total.y), NAN, bad);
     }
@@ -247,25 +254,24 @@ ${begin(shape, true)}
 }
 
 /** dk and dV. */
-export function dKeys(rowThreads: number, sphere: boolean, slots: number): string {
-  const shape: Tile = { rowThreads, sphere, rows: "keys" };
+export function dKeys(sphere: boolean, slots: number): string {
+  const shape: Tile = { patch: 4, sphere, rows: "keys", weighted: true };
   const written = { ...storage, dPoints: "*array<u32>", dValues: "*array<u32>" };
   return /* wgsl */ `${bindings(written)}${functions(shape)}${writer("write", "dPoints")}${writer("writeValue", "dValues")}
-var<workgroup> weights: array<vec4f, 8u * R>;
 ${begin(shape, true)}
   ${ownPoints(slots)}
-  ${sums("o", slots)}
+  ${sums(shape, "o", slots)}
   for (var member = 0u; member < params.group; member++) {
     ${tiles(
       shape,
       "id.y * params.group + member",
-      `${store("g.weight")}
-        pulls[e] = g.pull;`,
+      (e) => `${store(e, "g.weight")}
+        pull${e} = g.pull;`,
       `workgroupBarrier();
-      var pulls = mat4x4f();`,
-      `${accumulate(slots, "cotangents", "params.values + 1u", "params.values", (e, n) => `o${e}${n} += mat4x4f(v0, v1, v2, v3) * w${e};\n`)}
+      ${four((e) => `var pull${e} = vec4f();\n`)}`,
+      `${accumulate(shape, slots, "cotangents", "params.values + 1u", "params.values", (e, n) => `o${e}${n} += mat4x4f(v0${n}, v1${n}, v2${n}, v3${n}) * w;\n`)}
       workgroupBarrier();
-      for (var e = 0u; e < 4u; e++) { ${store("pulls[e]")} }
+      ${four((e) => `${store(e, `pull${e}`)}\n`)}
       ${pull(shape, slots, "columns")}`,
     )}
   }
@@ -273,14 +279,14 @@ ${begin(shape, true)}
   ${unit}
   ${four(
     (e) => `
-  if (own[${e}] < rowCount) {
-    let flags = atomicLoad(&poison[tr + ${e}u * TR]);
+  if (${own(e)} < rowCount) {
+    let flags = atomicLoad(&poison[tr + ${8 * e}u]);
     ${each(
       slots,
       (
         n,
-      ) => `write(rowBase + own[${e}], params.headDim, id.z * ${8 * slots}u + tc + ${8 * n}u, d${e}${n}${unscaled(sphere)}, flags != 0u);
-    writeValue(rowBase + own[${e}], params.valueDim, id.z * ${8 * slots}u + tc + ${8 * n}u, o${e}${n}, (flags & 1u) != 0u);\n`,
+      ) => `write(rowBase + ${own(e)}, params.headDim, id.z * ${8 * slots}u + tc + ${8 * n}u, d${e}${n}${unscaled(sphere)}, flags != 0u);
+    writeValue(rowBase + ${own(e)}, params.valueDim, id.z * ${8 * slots}u + tc + ${8 * n}u, o${e}${n}, (flags & 1u) != 0u);\n`,
     )}
   }`,
   )}
@@ -289,25 +295,25 @@ ${begin(shape, true)}
 }
 
 /** G of every key of every query head. */
-export function columnGradients(rowThreads: number, sphere: boolean): string {
-  const shape: Tile = { rowThreads, sphere, rows: "keys" };
+export function columnGradients(sphere: boolean): string {
+  const shape: Tile = { patch: 4, sphere, rows: "keys" };
   const written = { ...storage, columnSums: "*array<vec4f>" };
   return /* wgsl */ `${bindings(written)}${functions(shape)}
-var<workgroup> totals: array<f32, 8u * R>;
+var<workgroup> totals: array<vec4f, 64>;
 ${begin(shape, false)}
   var total = vec4f();
-  ${tiles(shape, "id.y", "total[e] += sum4(g.dScore);")}
-  ${four((e) => `totals[8u * (tr + ${e}u * TR) + tc] = total[${e}];\n`)}
+  ${tiles(shape, "id.y", (e) => `total[${e}] += sum4(g.dScore);`)}
+  totals[8u * tc + tr] = total;
   workgroupBarrier();
   if (tc != 0u) { return; }
+  total = vec4f();
+  for (var t = 0u; t < 8u; t++) { total += totals[8u * t + tr]; }
   ${four(
     (e) => `
-  if (own[${e}] < rowCount) {
-    var sum = 0.0;
-    for (var t = 0u; t < 8u; t++) { sum += totals[8u * (tr + ${e}u * TR) + t]; }
-    let at = head * params.keys + own[${e}];
-    let bad = atomicLoad(&poison[tr + ${e}u * TR]) != 0u;
-    columnSums[at] = vec4f(columnSums[at].xy, select(sum, 0.0, bad), select(0.0, 1.0, bad));
+  if (${own(e)} < rowCount) {
+    let at = head * params.keys + ${own(e)};
+    let bad = atomicLoad(&poison[tr + ${8 * e}u]) != 0u;
+    columnSums[at] = vec4f(columnSums[at].xy, select(total[${e}], 0.0, bad), select(0.0, 1.0, bad));
   }`,
   )}
 }

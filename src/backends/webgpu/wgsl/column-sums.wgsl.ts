@@ -3,27 +3,28 @@
  * (log N_C,j, is NaN, 0, 0), [B, H, M]; a key without a query has 0.
  */
 
-import { begin, gatherMass, pairs, raise, scoresOfTile, shared, tileTop } from "./softmax.wgsl.js";
-import { bindings, four, type Tile, tile } from "./tile.wgsl.js";
+import { begin, gatherMass, level, raise, scoresOfTile, shared, tileTops } from "./softmax.wgsl.js";
+import { bindings, four, ofRow, own, type Tile, tile } from "./tile.wgsl.js";
 
 /** log N_C of every key. */
-export function columnSums(rowThreads: number, sphere: boolean): string {
-  const shape: Tile = { rowThreads, sphere, rows: "keys" };
+export function columnSums(sphere: boolean): string {
+  const shape: Tile = { patch: 4, sphere, rows: "keys" };
   const storage = { rows: "array<vec4f>", columns: "array<vec4f>", mask: "array<u32>", columnSums: "*array<vec4f>" };
-  return /* wgsl */ `${bindings(storage)}${tile(shape)}${pairs(shape)}${shared}
+  return /* wgsl */ `${bindings(storage)}${tile(shape)}${shared}
 ${begin(shape)}
   for (var column0 = 0u; column0 < columnEnd; column0 += C) {
-    ${scoresOfTile(shape, false, tileTop)}
-    ${raise()}
+    ${scoresOfTile(shape, false)}
+    ${tileTops(shape)}
+    ${raise(shape)}
   }
-  ${gatherMass}
+  ${gatherMass(shape)}
   if (tc != 0u) { return; }
   ${four(
     (e) => `
-  if (own[${e}] < rowCount) {
-    let level = top[${e}] + log1p4(vec4f(max(mass[${e}] - 1.0, 0.0))).x;
-    let bad = (atomicLoad(&poison[tr + ${e}u * TR]) & 1u) != 0u;
-    columnSums[head * rowCount + own[${e}]] = vec4f(select(0.0, level, top[${e}] > UNSEEN && !bad), select(0.0, 1.0, bad), 0.0, 0.0);
+  if (${own(e)} < rowCount) {
+    let bad = (atomicLoad(&poison[tr + ${8 * e}u]) & 1u) != 0u;
+    let level = select(0.0, ${level(e)}, ${ofRow("top", e)} > UNSEEN && !bad);
+    columnSums[head * rowCount + ${own(e)}] = vec4f(level, select(0.0, 1.0, bad), 0.0, 0.0);
   }`,
   )}
 }

@@ -10,14 +10,14 @@
  * of the turn; the bits above it and its 8 are compared with the prefix.
  */
 
-import { begin, pairs, scoresOfTile, shared } from "./softmax.wgsl.js";
-import { bindings, four, type Tile, tile } from "./tile.wgsl.js";
+import { begin, gatherMass, scoresOfTile, shared } from "./softmax.wgsl.js";
+import { bindings, four, ofRow, own, type Tile, tile } from "./tile.wgsl.js";
 
 /** Counters of one head. */
 export const countsPerHead = 258;
 
-export function measure(rowThreads: number, sphere: boolean): string {
-  const shape: Tile = { rowThreads, sphere, rows: "queries" };
+export function measure(sphere: boolean): string {
+  const shape: Tile = { patch: 4, sphere, rows: "queries" };
   const storage = {
     rows: "array<vec4f>",
     columns: "array<vec4f>",
@@ -25,9 +25,9 @@ export function measure(rowThreads: number, sphere: boolean): string {
     counts: "*array<atomic<u32>>",
     rowSums: "*array<f32>",
   };
-  return /* wgsl */ `${bindings(storage)}${tile(shape)}${pairs(shape)}${shared}
+  return /* wgsl */ `${bindings(storage)}${tile(shape)}${shared}
 var<workgroup> bins: array<atomic<u32>, ${countsPerHead}>;
-fn count(h: Head, keep: vec4<bool>, z: vec4f) {
+fn count(h: Head, keep: vec4<bool>, z: vec4f) -> f32 {
   let bits = bitcast<vec4u>(z);
   let high = vec4u(params.shift + 8u);
   // Shifts by 32 are not defined; the top turn has no prefix.
@@ -39,23 +39,21 @@ fn count(h: Head, keep: vec4<bool>, z: vec4f) {
       if (same[f]) { atomicAdd(&bins[bin[f]], 1u); }
     }
   }
+  return sum4(select(vec4f(), z, keep));
 }
 ${begin(shape)}
   for (var column0 = 0u; column0 < columnEnd; column0 += C) {
-    ${scoresOfTile(shape, false, "count(h, keep, z);\nmass[e] += sum4(select(vec4f(), z, keep));")}
+    ${scoresOfTile(shape, false, (e) => `${ofRow("mass", e)} += count(h, unpack(keep >> ${4 * e}u), z);`)}
   }
-  workgroupBarrier();
-  ${four((e) => `tops[own8[${e}] + tc] = mass[${e}];\n`)}
-  workgroupBarrier();
-  mass = vec4f();
-  for (var t = 0u; t < 8u; t++) {
-    mass += vec4f(tops[own8.x + t], tops[own8.y + t], tops[own8.z + t], tops[own8.w + t]);
-  }
+  ${gatherMass(shape)}
   if (tc == 0u) {
-    ${four((e) => `if (own[${e}] < rowCount) { rowSums[rowBase + own[${e}]] = mass[${e}]; }\nif ((atomicLoad(&poison[tr + ${e}u * TR]) & 1u) != 0u) { atomicAdd(&bins[257], 1u); }\n`)}
+    ${four(
+      (e) => `if (${own(e)} < rowCount) { rowSums[rowBase + ${own(e)}] = ${ofRow("mass", e)}; }
+    if ((atomicLoad(&poison[tr + ${8 * e}u]) & 1u) != 0u) { atomicAdd(&bins[257], 1u); }\n`,
+    )}
   }
   workgroupBarrier();
-  for (var t = thread; t < ${countsPerHead}u; t += T) {
+  for (var t = thread; t < ${countsPerHead}u; t += 64u) {
     let n = atomicLoad(&bins[t]);
     if (n != 0u) { atomicAdd(&counts[head * ${countsPerHead}u + t], n); }
   }

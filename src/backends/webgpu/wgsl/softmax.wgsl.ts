@@ -11,95 +11,120 @@
  * A row that sees a bad pair is NaN; a bad value spoils O but not L. Each sum has an order that depends on the shape alone.
  */
 
-import { accumulate, each, sums } from "./accumulate.wgsl.js";
-import { bindings, four, pairwise, place, type Tile, tails, tile, writer } from "./tile.wgsl.js";
+import { accumulate, sums } from "./accumulate.wgsl.js";
+import {
+  bindings,
+  columnFacts,
+  each,
+  four,
+  gathered,
+  keptRow,
+  ofRow,
+  own,
+  pairs,
+  place,
+  rowFacts,
+  skipped,
+  type Tile,
+  tile,
+  weightAt,
+  writer,
+} from "./tile.wgsl.js";
 
+/** What the eight threads of a row tell each other: [four rows][thread][row mod 8], a vector for the rows r + 8 e. */
 export const shared = /* wgsl */ `
-var<workgroup> tops: array<f32, 8u * R>;
-var<workgroup> poison: array<atomic<u32>, R>;
+var<workgroup> tops: array<vec4f, 8u * R / 4u>;
 `;
 
+/** Text for every four rows of a thread. */
+const quads = ({ patch }: Tile, text: (quad: number) => string) => each(patch / 4, text);
+
 /**
- * From the start of a tile to its scores with bias, in `s`; `each` is done for each row e of the thread, with its `z` and
- * `keep`. What is done for each pair is a loop over rows, not text for each of them: it is little beside the products, and
- * compilers take time for every copy.
+ * From the start of a tile to its scores with bias, in `s0`, `s1`, ...; `eachRow` is done for each row e of the thread, with
+ * its `z` and, in `keep`, which pairs of the thread may attend.
  */
-export function scoresOfTile(shape: Tile, biased: boolean, eachRow = ""): string {
-  const queriesAreRows = shape.rows === "queries";
-  const ranges = queriesAreRows
-    ? "i32(row0), i32(row0 + R), i32(column0), i32(column0 + C)"
-    : "i32(column0), i32(column0 + C), i32(row0), i32(row0 + R)";
+export function scoresOfTile(shape: Tile, biased: boolean, eachRow = (_: number) => ""): string {
   return /* wgsl */ `
-    let kind = classify(h, ${ranges});
-    if (kind == SKIP) { continue; }
-    let index = vec4u(column0 + tc) + vec4u(0u, 8u, 16u, 24u);
-    ${tails("columnTail", "columns", "columnBase", "index", "columnCount")}
-    let columnFlags = vec4u(u32(columnTail0.x), u32(columnTail1.x), u32(columnTail2.x), u32(columnTail3.x));
-    var s = pairs(thread, rowBase, row0, rowCount, columnBase, column0, columnCount${
-      shape.sphere ? ", zero, vec4f(columnTail0.z, columnTail1.z, columnTail2.z, columnTail3.z)" : ""
-    });
+    ${skipped(shape)}
+    ${columnFacts(shape)}
+    ${pairs(shape, "s")}
     var flags = columnFlags | vec4u(h.bad);
     ${
       biased
         ? `var bias = vec4f();
     if (params.degree > 0.0) {
-      for (var f = 0u; f < 4u; f++) {
-        let sum = columnSums[head * params.keys + min(index[f], columnCount - 1u)];
-        bias[f] = params.degree * sum.x;
-        flags[f] |= u32(sum.y);
-      }
+      ${four((f) => `let sum${f} = columnSums[head * params.keys + min(index[${f}], columnCount - 1u)].xy;\n`)}
+      bias = params.degree * ${gathered("sum", ".x")};
+      flags |= vec4u(${gathered("sum", ".y")});
     }`
         : ""
     }
-    let spoiled = any((flags | rowFlags) != vec4u());
-    for (var e = 0u; e < 4u; e++) {
-      let z = reach(h, scale, s[e]);
-      ${biased ? "s[e] = score(h, z) - bias;" : "s[e] = score(h, z);"}
-      var keep = vec4<bool>(true);
+    var keep = 0xffffffffu;
+    if (kind == PARTIAL) { keep = keptPairs(h, ownRow, index); }
+    ${each(
+      shape.patch,
+      (e) => `{
+      let z = reach(h, scale, s${e});
+      s${e} = score(h, z)${biased ? " - bias" : ""};
       if (kind == PARTIAL) {
-        keep = keptNear(h, own[e], index, z, columnFlags | vec4u(rowFlags[e]));
-        s[e] = select(vec4f(MASKED), s[e], keep);
+        ${keptRow(e)}
+        s${e} = select(vec4f(MASKED), s${e}, unpack(keep >> ${4 * e}u));
       }
-      if (spoiled) { atomicOr(&poison[tr + e * TR], gather(keep, flags | vec4u(rowFlags[e]))); }
-      ${eachRow}
-    }
+      ${eachRow(e)}
+    }\n`,
+    )}
+    if (rowFlags != 0u || any(flags != vec4u())) { spoil(tr, keep, flags, rowFlags); }
 `;
 }
 
-/** r and l follow the tile: the threads of a row meet through `tops`. `factor` is what older sums shrink by. */
-export const tileTop = "tops[own8[e] + tc] = max(max(s[e].x, s[e].y), max(s[e].z, s[e].w));";
-export const raise = (eachRow = "") => /* wgsl */ `
+const topAt = (quad: number, thread: string) => `tops[${64 * quad}u + 8u * ${thread} + tr]`;
+
+/** The largest scores of the rows in the columns of the thread. */
+export const tileTops = (shape: Tile) =>
+  quads(shape, (n) => {
+    const most = [0, 1, 2, 3].map((f) => 4 * n + f).map((e) => `max(max(s${e}.x, s${e}.y), max(s${e}.z, s${e}.w))`);
+    return `${topAt(n, "tc")} = vec4f(${most.join(", ")});\n`;
+  });
+
+/** r and l follow the tile: the threads of a row meet through `tops`. Older sums shrink by `factor`. */
+export const raise = (shape: Tile, eachRow: (e: number) => string = () => "") => /* wgsl */ `
     workgroupBarrier();
-    var next = top;
-    for (var t = 0u; t < 8u; t++) {
-      next = max(next, vec4f(tops[own8.x + t], tops[own8.y + t], tops[own8.z + t], tops[own8.w + t]));
-    }
-    let factor = exp4(top - next);
-    top = next;
-    mass *= factor;
-    for (var e = 0u; e < 4u; e++) {
-      let p = exp4(s[e] - vec4f(top[e]));
-      mass[e] += sum4(p);
-      ${eachRow}
-    }
+    ${quads(
+      shape,
+      (n) => `
+    var next${n} = top${n};
+    for (var t = 0u; t < 8u; t++) { next${n} = max(next${n}, ${topAt(n, "t")}); }
+    let factor${n} = exp4(top${n} - next${n});
+    top${n} = next${n};
+    mass${n} *= factor${n};`,
+    )}
+    ${each(
+      shape.patch,
+      (e) => `{
+      let p = exp4(s${e} - ${ofRow("top", e)});
+      ${ofRow("mass", e)} += sum4(p);
+      ${eachRow(e)}
+    }\n`,
+    )}
 `;
 
 /** l over the eight threads of each row, in their order. */
-export const gatherMass = /* wgsl */ `
+export const gatherMass = (shape: Tile) => /* wgsl */ `
     workgroupBarrier();
-    ${four((e) => `tops[own8[${e}] + tc] = mass[${e}];\n`)}
+    ${quads(shape, (n) => `${topAt(n, "tc")} = mass${n};\n`)}
     workgroupBarrier();
-    mass = vec4f();
-    for (var t = 0u; t < 8u; t++) {
-      mass += vec4f(tops[own8.x + t], tops[own8.y + t], tops[own8.z + t], tops[own8.w + t]);
-    }
+    ${quads(
+      shape,
+      (n) => `mass${n} = vec4f();
+    for (var t = 0u; t < 8u; t++) { mass${n} += ${topAt(n, "t")}; }\n`,
+    )}
 `;
 
 export function begin(shape: Tile): string {
   const queriesAreRows = shape.rows === "queries";
   const [rowHead, columnHead] = queriesAreRows ? ["head", "head / params.group"] : ["head / params.group", "head"];
   return /* wgsl */ `
-@compute @workgroup_size(T)
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {
   ${place(shape)}
   let head = id.y;
@@ -107,24 +132,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
   let rowBase = ${rowHead} * rowCount;
   let columnBase = ${columnHead} * columnCount;
   let columnEnd = u32(h.${queriesAreRows ? "keyLength" : "queryLength"});
-  let own8 = 8u * (vec4u(tr) + vec4u(0u, TR, 2u * TR, 3u * TR));
-  ${tails("rowTail", "rows", "rowBase", "own", "rowCount")}
-  let rowFlags = vec4u(u32(rowTail0.x), u32(rowTail1.x), u32(rowTail2.x), u32(rowTail3.x));
-  let zero = vec4f(rowTail0.z, rowTail1.z, rowTail2.z, rowTail3.z);
-  let scale = scaling(h, rowTail0.w);
-  var top = vec4f(UNSEEN);
-  var mass = vec4f();
+  ${rowFacts(shape)}
+  let scale = scaling(h, rows[behind(rowBase)].w);
+  ${quads(shape, (n) => `var top${n} = vec4f(UNSEEN);\nvar mass${n} = vec4f();\n`)}
 `;
 }
 
-export function pairs(shape: Tile): string {
-  const stride = "params.points + 1u";
-  return pairwise("pairs", "squares", ["rows", "columns"], [stride, stride], "params.points", shape.sphere);
-}
+/** log l and r of row e together. */
+export const level = (e: number) => `${ofRow("top", e)} + log1p4(vec4f(max(${ofRow("mass", e)} - 1.0, 0.0))).x`;
 
 /** Output and log-sum-exp; `slots` times 32 value components in one workgroup. */
-export function forward(rowThreads: number, sphere: boolean, slots: number): string {
-  const shape: Tile = { rowThreads, sphere, rows: "queries" };
+export function forward(patch: number, sphere: boolean, slots: number): string {
+  const shape: Tile = { patch, sphere, rows: "queries", weighted: true };
   const storage = {
     rows: "array<vec4f>",
     columns: "array<vec4f>",
@@ -134,27 +153,28 @@ export function forward(rowThreads: number, sphere: boolean, slots: number): str
     output: "*array<u32>",
     logSumExp: "*array<u32>",
   };
-  return /* wgsl */ `${bindings(storage)}${tile(shape)}${pairs(shape)}${shared}${writer("write", "output")}
-var<workgroup> weights: array<vec4f, 8u * R>;
+  const add = (e: number, n: number) => `o${e}${n} += mat4x4f(v0${n}, v1${n}, v2${n}, v3${n}) * w;\n`;
+  return /* wgsl */ `${bindings(storage)}${tile(shape)}${shared}${writer("write", "output")}
 ${begin(shape)}
-  ${sums("o", slots)}
+  ${sums(shape, "o", slots)}
   for (var column0 = 0u; column0 < columnEnd; column0 += C) {
-    ${scoresOfTile(shape, true, tileTop)}
-    ${raise("weights[tc * R + tr + e * TR] = p;")}
-    ${four((e) => each(slots, (n) => `o${e}${n} *= factor[${e}];\n`))}
-    ${accumulate(slots, "values", "params.values", "params.values", (e, n) => `o${e}${n} += mat4x4f(v0, v1, v2, v3) * w${e};\n`)}
+    ${scoresOfTile(shape, true)}
+    ${tileTops(shape)}
+    ${raise(shape, (e) => `${weightAt("tc", e)} = p;\n${each(slots, (n) => `o${e}${n} *= ${ofRow("factor", e)};\n`)}`)}
+    ${accumulate(shape, slots, "values", "params.values", "params.values", add)}
   }
-  ${gatherMass}
-  ${four(
+  ${gatherMass(shape)}
+  ${each(
+    patch,
     (e) => `
-  if (own[${e}] < rowCount) {
-    let flag = atomicLoad(&poison[tr + ${e}u * TR]);
-    let seen = top[${e}] > UNSEEN;
-    let inverse = select(0.0, 1.0 / mass[${e}], seen);
-    ${each(slots, (n) => `write(rowBase + own[${e}], params.valueDim, id.z * ${8 * slots}u + tc + ${8 * n}u, o${e}${n} * inverse, flag != 0u);\n`)}
+  if (${own(e)} < rowCount) {
+    let flag = atomicLoad(&poison[tr + ${8 * e}u]);
+    let seen = ${ofRow("top", e)} > UNSEEN;
+    let inverse = select(0.0, 1.0 / ${ofRow("mass", e)}, seen);
+    ${each(slots, (n) => `write(rowBase + ${own(e)}, params.valueDim, id.z * ${8 * slots}u + tc + ${8 * n}u, o${e}${n} * inverse, flag != 0u);\n`)}
     if (tc == 0u && id.z == 0u) {
-      let level = top[${e}] + log1p4(vec4f(max(mass[${e}] - 1.0, 0.0))).x;
-      logSumExp[rowBase + own[${e}]] = select(select(0xff800000u, bitcast<u32>(level), seen), NAN, (flag & 1u) != 0u);
+      let level = ${level(e)};
+      logSumExp[rowBase + ${own(e)}] = select(select(0xff800000u, bitcast<u32>(level), seen), NAN, (flag & 1u) != 0u);
     }
   }`,
   )}

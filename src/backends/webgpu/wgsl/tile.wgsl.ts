@@ -5,8 +5,10 @@
  *   z_ij = scale · d_ij,  s_ij = −(d_M + α) log(1 + z_ij)  or  −z_ij²          equations sections 2 to 5
  *
  * Rows are queries and columns keys in attention, the other way round where sums run over queries; scores are symmetric.
- * A workgroup has T = R/4 · 8 threads. Thread (r, c) owns the 16 pairs of rows r + e R/4 and columns c + 8 f, e, f < 4: a
- * 4 × 4 patch in registers for 8 reads, and neighbours read neighbouring words. A matrix m holds row e in m[e].
+ * A workgroup has 8 × 8 threads. Thread (r, c) owns the pairs of the rows r + 8 e, e < patch, and the columns c + 8 f,
+ * f < 4: patch × 4 pairs in registers for patch + 4 reads, and neighbours read neighbouring words. Rows and columns of a
+ * thread are written out and never indexed by a variable, which would put them into memory. `name3` belongs to row 3 of a
+ * thread; numbers of rows that are worked on four at a time are in `name0` for e < 4 and `name1` for the next four.
  *
  * Points are packed by `pack.wgsl.ts`: `params.points` vectors of 4 and one of (flags, 1/norm, is zero, scale exponent).
  * Points pass through `stage` in slices of some components, so that workgroup memory does not depend on the dimension.
@@ -16,17 +18,23 @@ import { math } from "./math.wgsl.js";
 
 /** What is fixed when a pass is compiled. */
 export interface Tile {
-  /** R/4, a multiple of 8. */
-  readonly rowThreads: number;
+  /** Rows of a thread, R/8: 4 or 8. */
+  readonly patch: number;
   readonly sphere: boolean;
   /** What the rows of a tile are. */
   readonly rows: "queries" | "keys";
+  /** Whether weights of a tile go through workgroup memory: `accumulate.wgsl.ts`. */
+  readonly weighted?: boolean;
 }
 
 /** Columns of a tile: the keys of one word of a mask. */
 export const tileColumns = 32;
 
-/** Vectors of 4 in `stage`, 4 KiB: with the rest of a tile 9 KiB of the 16 that every device has. */
+/**
+ * Vectors of 4 in `stage` that rows of values pass through, 4 KiB. Weights of a tile come behind them, 4 KiB or 8 for a patch
+ * of 8; points, which are read before there are weights, take it all. With the rest of a tile that is 14.3 of the 16 KiB that
+ * every device has.
+ */
 export const stageVectors = 256;
 
 /** Most heads of one dispatch: their records are a uniform array. */
@@ -86,94 +94,196 @@ const NAN = 0x7fc00000u;
 `;
 }
 
-/** Text for each of the four rows, or columns, of a thread. */
-export function four(text: (e: number) => string): string {
-  return [0, 1, 2, 3].map(text).join("");
+/** Text for each number from 0 to `count` − 1. */
+export function each(count: number, text: (n: number) => string): string {
+  return Array.from({ length: count }, (_, n) => text(n)).join("");
+}
+
+/** Text for each of the four columns of a thread. */
+export function four(text: (f: number) => string): string {
+  return each(4, text);
+}
+
+/** The number of row e in vectors of four rows. */
+export function ofRow(name: string, e: number): string {
+  return `${name}${e >> 2}.${"xyzw"[e & 3]}`;
+}
+
+/** Row e of a thread among all rows. */
+export function own(e: number): string {
+  return `(ownRow + ${8 * e}u)`;
+}
+
+/** A vector of one part of four variables. */
+export function gathered(name: string, part: string): string {
+  return `vec4f(${[0, 1, 2, 3].map((f) => `${name}${f}${part}`).join(", ")})`;
 }
 
 /** Where a thread and its rows stand; what the body of every pass begins with. */
 export function place({ rows }: Tile): string {
-  const [rowSide, columnSide] = rows === "queries" ? ["query", "key"] : ["key", "query"];
-  const plural = { query: "queries", key: "keys" } as const;
+  const [rowSide, columnSide] = rows === "queries" ? ["queries", "keys"] : ["keys", "queries"];
   return /* wgsl */ `
-  let tr = thread / 8u;
-  let tc = thread % 8u;
+  let tr = thread >> 3u;
+  let tc = thread & 7u;
   let row0 = (params.first + id.x) * R;
-  let rowCount = params.${plural[rowSide as "query" | "key"]};
-  let columnCount = params.${plural[columnSide as "query" | "key"]};
-  let own = vec4u(row0 + tr) + vec4u(0u, TR, 2u * TR, 3u * TR);
+  let ownRow = row0 + tr;
+  let rowCount = params.${rowSide};
+  let columnCount = params.${columnSide};
 `;
 }
 
 /**
- * Σ over `width` vectors of `term` for each pair. `sources` are the buffers of rows and columns, `strides` their rows in
- * vectors. Every thread of the workgroup must come here.
+ * What stands behind the points of the rows of a thread, two bits of flags and one of "is zero" for each row. `rowBase` is the
+ * first row of the head.
+ */
+export function rowFacts({ patch }: Tile): string {
+  return /* wgsl */ `
+  var rowFlags = 0u;
+  var rowZeros = 0u;
+  for (var e = 0u; e < ${patch}u; e++) {
+    let at = behind(rowBase + min(ownRow + 8u * e, rowCount - 1u));
+    rowFlags |= u32(rows[at].x) << (2u * e);
+    rowZeros |= u32(rows[at].z) << e;
+  }
+`;
+}
+
+/** The columns of a thread in the tile, and what stands behind their points. */
+export function columnFacts({ sphere }: Tile): string {
+  const fact = (part: string) => `vec4u(${[0, 1, 2, 3].map((f) => `u32(columns[behind${f}].${part})`).join(", ")})`;
+  return /* wgsl */ `
+    let index = vec4u(column0 + tc) + vec4u(0u, 8u, 16u, 24u);
+    ${four((f) => `let behind${f} = behind(columnBase + min(index[${f}], columnCount - 1u));\n`)}
+    let columnFlags = ${fact("x")};
+    ${sphere ? `let columnZeros = ${fact("z")};` : ""}
+`;
+}
+
+/** Pairs of which one point is zero, in the columns of row e. */
+export function zerosOf(e: number): string {
+  return `columnZeros + vec4u((rowZeros >> ${e}u) & 1u)`;
+}
+
+/** Goes on with the next tile where no pair of this one may attend; `kind` says whether all may. */
+export function skipped({ rows }: Tile): string {
+  const [rowRange, columnRange] = ["i32(row0), i32(row0 + R)", "i32(column0), i32(column0 + C)"];
+  return /* wgsl */ `
+    let kind = classify(h, ${rows === "queries" ? `${rowRange}, ${columnRange}` : `${columnRange}, ${rowRange}`});
+    if (kind == SKIP) { continue; }
+`;
+}
+
+/** Takes pairs of row e beyond the threshold out of `keep`. */
+export function keptRow(e: number): string {
+  return /* wgsl */ `
+      if (params.threshold != 0u) {
+        keep &= ~(beyond(h, z, columnFlags | vec4u(rowFlags >> ${2 * e}u)) << ${4 * e}u);
+      }`;
+}
+
+/**
+ * Σ over `width` vectors of a function of each pair of row and column, as `target`0, `target`1, ...: a vector for each row of a
+ * thread, its four columns. `sources` are the buffers of rows and columns, `strides` their rows in vectors. Every thread of
+ * the workgroup must come here; a barrier comes before the stage is written.
  */
 export function pairwise(
-  name: string,
+  shape: Tile,
+  target: string,
   term: "squares" | "products",
   sources: readonly [string, string],
   strides: readonly [string, string],
   width: string,
-  sphere = false,
 ): string {
-  const sums = (target: string, f: string) =>
-    `${target} += mat4x4f(${f}(x0, y0, y1, y2, y3), ${f}(x1, y0, y1, y2, y3), ${f}(x2, y0, y1, y2, y3), ${f}(x3, y0, y1, y2, y3));`;
-  const coded = `mat4x4f(${[0, 1, 2, 3].map((e) => `code(near[${e}], far[${e}], zero[${e}], zeros)`).join(", ")})`;
+  const { patch } = shape;
+  const isCoded = shape.sphere && term === "squares";
+  const slice = sliceOf(shape);
+  const copy = (count: number, at: string, source: number, row: string) => `
+      for (var t = thread; t < ${count}u << bits; t += 64u) {
+        let c = t & ((1u << bits) - 1u);
+        let r = t >> bits;
+        if (c < count) { stage[${at}] = ${sources[source]}[(${row}) * (${strides[source]}) + first + c]; }
+      }`;
   return /* wgsl */ `
-fn ${name}(thread: u32, rowBase: u32, row0: u32, rowCount: u32, columnBase: u32, column0: u32, columnCount: u32${
-    sphere ? ", zero: vec4f, zeros: vec4f" : ""
-  }) -> mat4x4f {
-  let width = ${width};
-  let tr = thread / 8u;
-  let tc = thread % 8u;
-  var near = mat4x4f();
-  ${sphere ? "var far = mat4x4f();" : ""}
-  for (var first = 0u; first < width; first += SLICE) {
-    let count = min(SLICE, width - first);
-    workgroupBarrier();
-    for (var t = thread; t < R * SLICE; t += T) {
-      let c = t % SLICE;
-      let r = t / SLICE;
-      if (c < count) {
-        stage[c * R + r] = ${sources[0]}[(rowBase + min(row0 + r, rowCount - 1u)) * (${strides[0]}) + first + c];
+    ${each(
+      patch,
+      (e) => `var ${target}${e} = vec4f();
+${
+  isCoded
+    ? `var far${e} = vec4f();
+`
+    : ""
+}`,
+    )}
+    for (var first = 0u; first < ${width}; first += ${slice}u) {
+      let count = min(${slice}u, ${width} - first);
+      let bits = firstLeadingBit(2u * count - 1u);
+      workgroupBarrier();
+      ${copy(8 * patch, "c * R + r", 0, "rowBase + min(row0 + r, rowCount - 1u)")}
+      ${copy(tileColumns, `c * C + r + ${slice}u * R`, 1, "columnBase + min(column0 + r, columnCount - 1u)")}
+      workgroupBarrier();
+      for (var c = 0u; c < count; c++) {
+        let a = c * R + tr;
+        let b = c * C + tc + ${slice}u * R;
+        ${four(
+          (f) => `let y${f} = stage[b + ${8 * f}u];
+`,
+        )}
+        ${each(
+          patch,
+          (e) => `{
+          let x = stage[a + ${8 * e}u];
+          ${target}${e} += ${term}(x, y0, y1, y2, y3);
+          ${isCoded ? `far${e} += squares(-x, y0, y1, y2, y3);` : ""}
+        }
+`,
+        )}
       }
     }
-    for (var t = thread; t < C * SLICE; t += T) {
-      let c = t % SLICE;
-      let r = t / SLICE;
-      if (c < count) {
-        stage[R * SLICE + c * C + r] = ${sources[1]}[(columnBase + min(column0 + r, columnCount - 1u)) * (${strides[1]}) + first + c];
-      }
+    ${
+      isCoded
+        ? each(
+            patch,
+            (e) => `${target}${e} = code(${target}${e}, far${e}, ${zerosOf(e)});
+`,
+          )
+        : ""
     }
-    workgroupBarrier();
-    for (var c = 0u; c < count; c++) {
-      let a = c * R + tr;
-      let b = R * SLICE + c * C + tc;
-      ${four((e) => `let x${e} = stage[a + ${e}u * TR];\n`)}
-      ${four((f) => `let y${f} = stage[b + ${8 * f}u];\n`)}
-      ${sums("near", term)}
-      ${sphere ? sums("far", "oppositeSquares") : ""}
-    }
-  }
-  return ${sphere ? coded : "near"};
-}
 `;
 }
 
+/** Distances of a tile, see `pairwise`. */
+export function pairs(shape: Tile, target: string): string {
+  const stride = "params.points + 1u";
+  return pairwise(shape, target, "squares", ["rows", "columns"], [stride, stride], "params.points");
+}
+
+/** Vectors of the weights of a tile. */
+function weightVectors({ patch, weighted }: Tile): number {
+  return weighted ? 64 * patch : 0;
+}
+
+/** Vectors of points that a slice has of each row and column. */
+function sliceOf(shape: Tile): number {
+  return 2 ** Math.floor(Math.log2((stageVectors + weightVectors(shape)) / (8 * shape.patch + tileColumns)));
+}
+
+/** Where the weights of the columns `column` + 8 f of row e of a thread lie. */
+export function weightAt(column: string, e: number): string {
+  return `stage[${stageVectors + 8 * e}u + ${column} * R + tr]`;
+}
+
 /** Declarations and functions of a pass over tiles. Its buffers `rows`, `columns` and `mask` are declared before. */
-export function tile({ rowThreads, sphere, rows }: Tile): string {
-  const R = 4 * rowThreads;
-  const slice = 2 ** Math.floor(Math.log2(stageVectors / (R + tileColumns)));
+export function tile(shape: Tile): string {
+  const { patch, sphere, rows } = shape;
   const positions = rows === "queries" ? "let i = row; let j = column;" : "let i = column; let j = row;";
   return /* wgsl */ `
-const R = ${R}u;
+const R = ${8 * patch}u;
 const C = ${tileColumns}u;
-const TR = ${rowThreads}u;
-const T = ${8 * rowThreads}u;
-const SLICE = ${slice}u;
-var<workgroup> stage: array<vec4f, ${stageVectors}>;
+var<workgroup> stage: array<vec4f, ${stageVectors + weightVectors(shape)}>;
+var<workgroup> poison: array<atomic<u32>, R>;
 ${math}
+// Where what stands behind the points of a row is.
+fn behind(row: u32) -> u32 { return row * (params.points + 1u) + params.points; }
 fn squares(x: vec4f, a: vec4f, b: vec4f, c: vec4f, d: vec4f) -> vec4f {
   let p = x - a;
   let q = x - b;
@@ -181,16 +291,13 @@ fn squares(x: vec4f, a: vec4f, b: vec4f, c: vec4f, d: vec4f) -> vec4f {
   let s = x - d;
   return vec4f(dot(p, p), dot(q, q), dot(r, r), dot(s, s));
 }
-fn oppositeSquares(x: vec4f, a: vec4f, b: vec4f, c: vec4f, d: vec4f) -> vec4f {
-  return squares(-x, a, b, c, d);
-}
 fn products(x: vec4f, a: vec4f, b: vec4f, c: vec4f, d: vec4f) -> vec4f {
   return vec4f(dot(x, a), dot(x, b), dot(x, c), dot(x, d));
 }
 // A zero vector is at a right angle to everything: what is missing to 2 is added. The square of an obtuse pair stays
 // above 0, so that its sign is not lost.
-fn code(near: vec4f, far: vec4f, zero: f32, zeros: vec4f) -> vec4f {
-  let missing = zeros + zero;
+fn code(near: vec4f, far: vec4f, zeros: vec4u) -> vec4f {
+  let missing = vec4f(zeros);
   return select(near + missing, -max(far + missing, vec4f(1e-36)), near + missing > vec4f(2.0));
 }
 
@@ -258,11 +365,27 @@ fn kept(h: Head, row: vec4i, column: vec4i) -> vec4<bool> {
   return keep;
 }
 
-// The same with the threshold, which a distance that is NaN is not beyond.
-fn keptNear(h: Head, row: u32, column: vec4u, z: vec4f, flags: vec4u) -> vec4<bool> {
-  let keep = kept(h, vec4i(i32(row)), vec4i(column));
-  if (params.threshold == 0u) { return keep; }
-  return keep & ((z < vec4f(h.threshold)) | ((flags & vec4u(1u)) != vec4u()));
+// Bits f, f < 4, of what is true.
+fn bits(x: vec4<bool>) -> u32 {
+  let b = select(vec4u(), vec4u(1u, 2u, 4u, 8u), x);
+  return b.x | b.y | b.z | b.w;
+}
+fn unpack(bits: u32) -> vec4<bool> {
+  return (vec4u(bits) & vec4u(1u, 2u, 4u, 8u)) != vec4u();
+}
+
+// The pairs of a thread that may attend by position, 4 bits for each row.
+fn keptPairs(h: Head, ownRow: u32, index: vec4u) -> u32 {
+  var keep = 0u;
+  for (var e = 0u; e < R / 8u; e++) {
+    keep |= bits(kept(h, vec4i(i32(ownRow + 8u * e)), vec4i(index))) << (4u * e);
+  }
+  return keep;
+}
+
+// Bits of pairs beyond the threshold, which a distance that is NaN is not.
+fn beyond(h: Head, z: vec4f, flags: vec4u) -> u32 {
+  return bits((z >= vec4f(h.threshold)) & ((flags & vec4u(1u)) == vec4u()));
 }
 
 // What distances are multiplied by, and the largest distance and square that are told apart: no product is infinite.
@@ -290,31 +413,19 @@ fn score(h: Head, z: vec4f) -> vec4f {
   return -h.exponent * log1p4(z);
 }
 
-// Bits of the kept ones among four pairs.
-fn gather(keep: vec4<bool>, flags: vec4u) -> u32 {
-  let f = select(vec4u(), flags, keep);
-  return f.x | f.y | f.z | f.w;
+// Flags of the kept pairs go to their rows, those of the columns and two bits for each row of the thread.
+fn spoil(tr: u32, keep: u32, columnFlags: vec4u, rowFlags: u32) {
+  for (var e = 0u; e < R / 8u; e++) {
+    let flags = columnFlags | vec4u((rowFlags >> (2u * e)) & 3u);
+    let f = select(vec4u(), flags, unpack(keep >> (4u * e)));
+    atomicOr(&poison[tr + 8u * e], f.x | f.y | f.z | f.w);
+  }
 }
 
 fn sum4(x: vec4f) -> f32 {
   return (x.x + x.y) + (x.z + x.w);
 }
 `;
-}
-
-/** What stands behind four packed rows of `width` vectors: (flags, 1/norm, is zero, scale exponent) behind points. */
-export function tails(
-  name: string,
-  buffer: string,
-  base: string,
-  indices: string,
-  count: string,
-  width = "params.points",
-): string {
-  return four(
-    (e) =>
-      `let ${name}${e} = ${buffer}[(${base} + min(${indices}[${e}], ${count} - 1u)) * (${width} + 1u) + ${width}];\n`,
-  );
 }
 
 /** Writes a vector to an array of bits, as far as the row goes. */

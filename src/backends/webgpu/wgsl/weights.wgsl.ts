@@ -3,12 +3,12 @@
  * time.
  */
 
-import { begin, gatherMass, pairs, raise, scoresOfTile, shared, tileTop } from "./softmax.wgsl.js";
-import { bindings, type Tile, tile } from "./tile.wgsl.js";
+import { begin, gatherMass, raise, scoresOfTile, shared, tileTops } from "./softmax.wgsl.js";
+import { bindings, ofRow, own, type Tile, tile } from "./tile.wgsl.js";
 
 /** The matrix itself, into zeros; `params.shift` is the first of the rows that the buffer holds, `params.heads` their number. */
-export function weights(rowThreads: number, sphere: boolean): string {
-  const shape: Tile = { rowThreads, sphere, rows: "queries" };
+export function weights(sphere: boolean): string {
+  const shape: Tile = { patch: 4, sphere, rows: "queries" };
   const storage = {
     rows: "array<vec4f>",
     columns: "array<vec4f>",
@@ -16,30 +16,33 @@ export function weights(rowThreads: number, sphere: boolean): string {
     columnSums: "array<vec4f>",
     matrix: "*array<u32>",
   };
-  return /* wgsl */ `${bindings(storage)}${tile(shape)}${pairs(shape)}${shared}
+  return /* wgsl */ `${bindings(storage)}${tile(shape)}${shared}
+fn store(head: u32, row: u32, index: vec4u, keep: vec4<bool>, w: vec4f, bad: bool) {
+  if (row >= params.queries || row < params.shift || row - params.shift >= params.heads) { return; }
+  let at = (head * params.heads + row - params.shift) * params.keys;
+  for (var f = 0u; f < 4u; f++) {
+    if (keep[f] && index[f] < params.keys) { matrix[at + index[f]] = select(bitcast<u32>(w[f]), NAN, bad); }
+  }
+}
 ${begin(shape)}
   for (var turn = 0u; turn < 2u; turn++) {
     for (var column0 = 0u; column0 < columnEnd; column0 += C) {
       ${scoresOfTile(
         shape,
         true,
-        `if (turn == 0u) {
-        ${tileTop}
-      } else if (own[e] < params.queries && own[e] >= params.shift && own[e] - params.shift < params.heads) {
-        let bad = (atomicLoad(&poison[tr + e * TR]) & 1u) != 0u;
-        let w = exp4(s[e] - vec4f(top[e])) / mass[e];
-        let at = (head * params.heads + own[e] - params.shift) * params.keys;
-        for (var f = 0u; f < 4u; f++) {
-          if (keep[f] && index[f] < params.keys) { matrix[at + index[f]] = select(bitcast<u32>(w[f]), NAN, bad); }
-        }
+        (e) => `if (turn == 1u) {
+        let bad = (atomicLoad(&poison[tr + ${8 * e}u]) & 1u) != 0u;
+        let w = exp4(s${e} - ${ofRow("top", e)}) / ${ofRow("mass", e)};
+        store(head, ${own(e)}, index, unpack(keep >> ${4 * e}u), w, bad);
       }`,
       )}
       if (turn == 0u) {
-        ${raise()}
+        ${tileTops(shape)}
+        ${raise(shape)}
       }
     }
     if (turn == 0u) {
-      ${gatherMass}
+      ${gatherMass(shape)}
     }
   }
 }
