@@ -31,10 +31,10 @@ export function evaluate(kind: i32, first: u32, count: i32, to: usize): void {
       v128.store(arguments + at, bits);
       bits = i32x4.add(bits, i32x4.splat(4));
     }
-    if (kind == 0) weight_forward(table, arguments, values, zeros, unused, TILE);
+    if (kind == 0) weight_forward(table, arguments, values, zeros, unused, TILE, TILE);
     else if (kind < 4) {
       const range = kind == 1 ? SMALL_RANGE : kind == 2 ? MEDIUM_RANGE : ANY_RANGE;
-      score_forward(table, arguments, values, unused, TILE, false, 1, range);
+      score_forward(table, arguments, values, unused, TILE, TILE, false, 1, range);
     }
     for (let at: usize = 0; at < bytes; at += 16) {
       let y = v128.load(values + at);

@@ -26,7 +26,7 @@ import {
   clear_sums, column_backward, degree_backward, orderSum, scaleSum, score_backward, slope_backward, spoil_sums,
 } from "./slope";
 import { apart_backward, point_backward, sphere_backward, value_backward } from "./spread";
-import { begin_block, constants, flags, masked, row0, rowEnd, tile_forward, tileRowCount } from "./tile";
+import { begin_block, constants, flags, masked, row0, rowEnd, tile_forward, tileEnd, tileRowCount } from "./tile";
 
 const NAN: i32 = 0x7fc00000;
 /** Level of a lane without weights: e^(s - level) is 0 for every score. */
@@ -107,10 +107,10 @@ function kept(r: i32, lane: i32): bool {
 
 /** Weights and dS of one tile; false when it is skipped. */
 function tile_backward(i0: i32, valid: i32, first: i32): bool {
-  if (!tile_forward(i0, valid, first, keyLength, true, column_sums(), <f32>degree, signs)) return false;
-  weight_forward(table, s, w, level, 0, tileRowCount);
+  if (!tile_forward(i0, valid, first, keyLength, true, column_sums(), <f32>degree, signs, false)) return false;
+  weight_forward(table, s, w, level, 0, tileRowCount, tileRowCount);
   const rows = <usize>row0;
-  product_forward(dOutputs, valueGroups + rows * (<usize>V << 2), p, tileRowCount >> 2, V);
+  product_forward(dOutputs, valueGroups + rows * (<usize>V << 2), p, tileRowCount >> 2, V, 4);
   score_backward(tileRowCount);
   return true;
 }
@@ -122,7 +122,7 @@ export function backward_columns_unit(b: i32, h: i32, from: i32, to: i32): void 
     const i0 = block * BLOCK;
     const valid = max(0, min(BLOCK, queryLength - i0));
     const bad = begin_block_backward(i0, valid);
-    for (let first = 0; first < keyLength; first += TILE) {
+    for (let first = 0; first < keyLength; first = tileEnd) {
       if (!tile_backward(i0, valid, first)) continue;
       column_backward(rowEnd - row0, columnGradients + (<usize>row0 << 3));
       if (bad) {
@@ -153,7 +153,7 @@ export function backward_unit(b: i32, h: i32, from: i32, to: i32): void {
     memory.fill(dLanes, 0, <usize>P * ROW);
     memory.fill(dLaneSums, 0, <usize>P * ROW);
     memory.fill(laneTotals, 0, ROW);
-    for (let first = 0; first < keyLength; first += TILE) {
+    for (let first = 0; first < keyLength; first = tileEnd) {
       if (!tile_backward(i0, valid, first)) continue;
       const row = <usize>row0;
       if (bias) {

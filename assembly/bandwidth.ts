@@ -8,8 +8,8 @@
  */
 import { ROW } from "./distance";
 import { pack_groups, pack_lanes } from "./forward";
-import { bind, BLOCK, Field, field, keep, keyLength, pointer, poison, queryLength, TILE, unbind, z } from "./state";
-import { begin_block, constants, masked, row0, rowEnd, tile_forward } from "./tile";
+import { bind, BLOCK, Field, field, keep, keyLength, pointer, poison, queryLength, unbind, z } from "./state";
+import { begin_block, constants, masked, row0, rowEnd, tile_forward, tileEnd } from "./tile";
 
 const MEAN: i32 = -1;
 let sumOfAll: f64 = 0;
@@ -24,8 +24,8 @@ function pass(shift: i32, width: i32, prefix: u32, histogram: usize): void {
     const valid = min(BLOCK, queryLength - i0);
     pack_lanes(i0, valid, true, 0);
     begin_block(i0, valid, true);
-    for (let first = 0; first < keyLength; first += TILE) {
-      if (!tile_forward(i0, valid, first, keyLength, true, 0, 0, 0)) continue;
+    for (let first = 0; first < keyLength; first = tileEnd) {
+      if (!tile_forward(i0, valid, first, keyLength, true, 0, 0, 0, true)) continue;
       let sum: f64 = 0;
       for (let r = 0; r < rowEnd - row0; r++) {
         for (let lane = 0; lane < valid; lane++) {

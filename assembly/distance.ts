@@ -14,9 +14,20 @@
  */
 
 import { madd } from "./math/madd";
+import { product_forward } from "./product";
 
 /** Bytes from one key to the next in a tile of pairs. */
 export const ROW: usize = 128;
+
+/**
+ * Rows of a tile that the pair of lane vectors at byte `lane` needs: under a causal mask the later lanes see more keys,
+ * `stair` of them the first pair and 8 more each next one. At least 4, a multiple of 4 like `rows` and `stair`.
+ */
+// @ts-ignore: decorator
+@inline
+export function rowsOf(lane: usize, rows: i32, stair: i32): i32 {
+  return min(rows, max(4, stair + (<i32>(lane >> 5) << 3)));
+}
 
 /** Components from which on the expanded form is worth a try: with fewer, random points are close too often. */
 export const EXPANDED_FROM: i32 = 16;
@@ -36,92 +47,55 @@ const CHUNK: usize = 16 * 16;
 /** Whether all distances of the tile at hand are expanded: no two points of it are close for their size. */
 export let apart: bool = false;
 
-/** d^2 from the inner product, in the place of which it comes. */
-// @ts-ignore: decorator
-@inline
-function expand(squares: v128, product: v128): v128 {
-  return f32x4.sub(squares, f32x4.add(product, product));
-}
-
-/** Whether d^2 is below a quarter of |q|^2 + |k|^2. */
-// @ts-ignore: decorator
-@inline
-function isClose(squares: v128, distance: v128): v128 {
-  return f32x4.lt(f32x4.mul(distance, f32x4.splat(4)), squares);
-}
-
 /**
  * Writes d^2 and returns the largest of each lane. `qq` and `kk` have the squares |q|^2 and |k|^2 and are read only if
  * `expanded`.
  */
 export function distance_forward(
-  q: usize, k: usize, z: usize, groups: i32, dim: i32, expanded: bool, qq: usize, kk: usize,
+  q: usize, k: usize, z: usize, rows: i32, stair: i32, dim: i32, expanded: bool, qq: usize, kk: usize,
 ): v128 {
   let largest = f32x4.splat(0);
   apart = expanded;
   const bytes = <usize>dim << 4;
   let chances = expanded ? 2 : 0;
   for (let pair = 0; pair < 4; pair++) {
+    const groups = rowsOf(pair << 5, rows, stair) >> 2;
+    if (chances) product_forward(q, k, z, groups, dim, 1);
     let key = k;
     let out = z;
     const outEnd = z + (<usize>groups << 9);
     do {
-      let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
-      let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
-      let query = q;
       const end = key + bytes;
       let done = false;
       if (chances) {
-        do {
-          const x = v128.load(query);
-          const y = v128.load(query, 16);
-          const k0 = v128.load32_splat(key);
-          a0 = madd(x, k0, a0);
-          b0 = madd(y, k0, b0);
-          const k1 = v128.load32_splat(key, 4);
-          a1 = madd(x, k1, a1);
-          b1 = madd(y, k1, b1);
-          const k2 = v128.load32_splat(key, 8);
-          a2 = madd(x, k2, a2);
-          b2 = madd(y, k2, b2);
-          const k3 = v128.load32_splat(key, 12);
-          a3 = madd(x, k3, a3);
-          b3 = madd(y, k3, b3);
-          query += 32;
-          key += 16;
-        } while (key != end);
         const x = v128.load(qq), y = v128.load(qq, 16);
-        const keySquares = kk + ((out - z) >> 5);
-        let close = f32x4.splat(0);
-        const k0 = v128.load32_splat(keySquares);
-        const s0 = f32x4.add(x, k0), t0 = f32x4.add(y, k0);
-        a0 = expand(s0, a0);
-        b0 = expand(t0, b0);
-        close = v128.or(close, v128.or(isClose(s0, a0), isClose(t0, b0)));
-        const k1 = v128.load32_splat(keySquares, 4);
-        const s1 = f32x4.add(x, k1), t1 = f32x4.add(y, k1);
-        a1 = expand(s1, a1);
-        b1 = expand(t1, b1);
-        close = v128.or(close, v128.or(isClose(s1, a1), isClose(t1, b1)));
-        const k2 = v128.load32_splat(keySquares, 8);
-        const s2 = f32x4.add(x, k2), t2 = f32x4.add(y, k2);
-        a2 = expand(s2, a2);
-        b2 = expand(t2, b2);
-        close = v128.or(close, v128.or(isClose(s2, a2), isClose(t2, b2)));
-        const k3 = v128.load32_splat(keySquares, 12);
-        const s3 = f32x4.add(x, k3), t3 = f32x4.add(y, k3);
-        a3 = expand(s3, a3);
-        b3 = expand(t3, b3);
-        close = v128.or(close, v128.or(isClose(s3, a3), isClose(t3, b3)));
+        let close = f32x4.splat(0), most = close;
+        let square = kk + ((out - z) >> 5);
+        for (let row: usize = 0; row < 4 * ROW; row += ROW) {
+          const kSquare = v128.load32_splat(square);
+          const s0 = f32x4.add(x, kSquare), p0 = v128.load(out + row);
+          const d0 = f32x4.sub(s0, f32x4.add(p0, p0));
+          const s1 = f32x4.add(y, kSquare), p1 = v128.load(out + row, 16);
+          const d1 = f32x4.sub(s1, f32x4.add(p1, p1));
+          v128.store(out + row, d0);
+          v128.store(out + row, d1, 16);
+          most = f32x4.pmax(most, f32x4.pmax(d0, d1));
+          const four = f32x4.splat(4);
+          close = v128.or(close, v128.or(f32x4.lt(f32x4.mul(d0, four), s0), f32x4.lt(f32x4.mul(d1, four), s1)));
+          square += 4;
+        }
         done = !v128.any_true(close);
-        if (!done) {
+        if (done) largest = f32x4.pmax(largest, most);
+        else {
           chances--;
           apart = false;
-          query = q;
-          key -= bytes;
         }
       }
-      if (!done) {
+      if (done) key = end;
+      else {
+        let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
+        let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
+        let query = q;
         let stop = min(end, key + CHUNK);
         if (stop != end) {
           for (let row: usize = 0; row < 4 * ROW; row += ROW) {
@@ -181,18 +155,18 @@ export function distance_forward(
           a3 = f32x4.add(a3, v128.load(out, 384));
           b3 = f32x4.add(b3, v128.load(out, 400));
         }
+        v128.store(out, a0);
+        v128.store(out, b0, 16);
+        v128.store(out, a1, 128);
+        v128.store(out, b1, 144);
+        v128.store(out, a2, 256);
+        v128.store(out, b2, 272);
+        v128.store(out, a3, 384);
+        v128.store(out, b3, 400);
+        a0 = f32x4.pmax(f32x4.pmax(a0, b0), f32x4.pmax(a1, b1));
+        a2 = f32x4.pmax(f32x4.pmax(a2, b2), f32x4.pmax(a3, b3));
+        largest = f32x4.pmax(largest, f32x4.pmax(a0, a2));
       }
-      v128.store(out, a0);
-      v128.store(out, b0, 16);
-      v128.store(out, a1, 128);
-      v128.store(out, b1, 144);
-      v128.store(out, a2, 256);
-      v128.store(out, b2, 272);
-      v128.store(out, a3, 384);
-      v128.store(out, b3, 400);
-      a0 = f32x4.pmax(f32x4.pmax(a0, b0), f32x4.pmax(a1, b1));
-      a2 = f32x4.pmax(f32x4.pmax(a2, b2), f32x4.pmax(a3, b3));
-      largest = f32x4.pmax(largest, f32x4.pmax(a0, a2));
       out += 512;
     } while (out != outEnd);
     q += bytes << 1;

@@ -17,9 +17,9 @@ import { weight_forward } from "./score";
 import {
   batch, bind, BLOCK, claimPacked, columns, D, degree, delta, E, Field, field, groups, groupSquares, head, isBound, keep,
   keyLength, keyRow, laneRows, lanes, laneSquares, M, N, outputs, P, pointer, poison, queryLength, queryRow, reference,
-  s, stage, sum, table, TILE, top, unbind, V, W, w,
+  s, stage, sum, table, top, unbind, V, W, w,
 } from "./state";
-import { begin_block, constants, flags, masked, row0, rowEnd, tile_forward, tileRowCount, UNSEEN } from "./tile";
+import { begin_block, constants, flags, masked, row0, rowEnd, stair, tile_forward, tileEnd, tileRowCount, UNSEEN } from "./tile";
 import { value_forward } from "./value";
 
 const NAN: i32 = 0x7fc00000;
@@ -51,11 +51,11 @@ export function block_forward(lane0: i32, valid: i32, limit: i32, laneIsQuery: b
   }
   if (values) memory.fill(outputs, 0, <usize>W * ROW);
   begin_block(lane0, valid, laneIsQuery);
-  for (let first = 0; first < limit; first += TILE) {
-    if (!tile_forward(lane0, valid, first, limit, laneIsQuery, bias, <f32>degree, 0)) continue;
+  for (let first = 0; first < limit; first = tileEnd) {
+    if (!tile_forward(lane0, valid, first, limit, laneIsQuery, bias, <f32>degree, 0, laneIsQuery)) continue;
     raise(values);
-    weight_forward(table, s, w, reference, sum, tileRowCount);
-    if (values) value_forward(w, columns + inTiles(row0, <usize>W << 2), outputs, tileRowCount, W >> 2);
+    weight_forward(table, s, w, reference, sum, tileRowCount, stair);
+    if (values) value_forward(w, columns + inTiles(row0, <usize>W << 2), outputs, tileRowCount, stair, W >> 2);
   }
 }
 
@@ -166,11 +166,14 @@ function write_rows(to: usize, rows: i32, valid: i32): void {
 
 /** Stores the transpose of the 4 x 4 block in `stage`: `rows` rows of `width` numbers, `pitch` bytes apart. */
 export function scatter(to: usize, pitch: usize, rows: i32, width: i32): void {
+  if (rows == 4 && width == 4) {
+    transpose(stage, 16, 4, to, pitch);
+    return;
+  }
   transpose(stage, 16, 4, stage, 16);
   for (let r = 0; r < rows; r++) {
     const from = stage + (<usize>r << 4);
-    if (width == 4) v128.store(to, v128.load(from));
-    else for (let c = 0; c < width; c++) store<f32>(to + (<usize>c << 2), load<f32>(from + (<usize>c << 2)));
+    for (let c = 0; c < width; c++) store<f32>(to + (<usize>c << 2), load<f32>(from + (<usize>c << 2)));
     to += pitch;
   }
 }
@@ -186,8 +189,8 @@ export function weights_unit(b: i32, h: i32, from: i32, to: i32): void {
     memory.fill(out, 0, <usize>rows * (<usize>M << 2));
     pack_lanes(i0, valid, true, 0);
     block_forward(i0, valid, keyLength, true, column_sums(), false);
-    for (let first = 0; first < keyLength; first += TILE) {
-      if (!tile_forward(i0, valid, first, keyLength, true, column_sums(), <f32>degree, 0)) continue;
+    for (let first = 0; first < keyLength; first = tileEnd) {
+      if (!tile_forward(i0, valid, first, keyLength, true, column_sums(), <f32>degree, 0, true)) continue;
       write_weights(out + (<usize>row0 << 2), valid, rowEnd - row0);
     }
     out += <usize>rows * (<usize>M << 2);
@@ -197,7 +200,7 @@ export function weights_unit(b: i32, h: i32, from: i32, to: i32): void {
 /** e^(s - r) / l of the tile, transposed to rows of M. */
 function write_weights(to: usize, valid: i32, keys: i32): void {
   // The sums over all tiles are known already: those of this one go where nobody looks.
-  weight_forward(table, s, w, reference, delta, tileRowCount);
+  weight_forward(table, s, w, reference, delta, tileRowCount, stair);
   const bytes = <usize>M << 2;
   for (let half: usize = 0; half < 8; half++) {
     const lane0 = <i32>half * 4;

@@ -94,14 +94,14 @@ export function build_keep(lane0: i32, row0: i32, rows: i32, laneIsQuery: bool, 
   const g = i32x4.splat(field(Field.GLOBAL_TOKENS));
   const rowLimit = laneIsQuery ? keyLength : queryLength;
   const laneLimit = i32x4.splat(laneIsQuery ? queryLength : keyLength);
-  const iota = i32x4(0, 1, 2, 3);
-  for (let r = 0; r < rows; r++) {
-    const row = i32x4.splat(row0 + r);
-    for (let lane = 0; lane < 32; lane += 4) {
-      const here = i32x4.add(i32x4.splat(lane0 + lane), iota);
+  for (let lane = 0; lane < 32; lane += 4) {
+    const here = i32x4.add(i32x4.splat(lane0 + lane), i32x4(0, 1, 2, 3));
+    const outside = i32x4.ge_s(here, laneLimit);
+    let row = i32x4.splat(row0);
+    for (let r = 0; r < rows; r++) {
       const p = i32x4.add(laneIsQuery ? here : row, i32x4.splat(offset));
       const j = laneIsQuery ? row : here;
-      let masked = row0 + r >= rowLimit ? i32x4.splat(-1) : i32x4.ge_s(here, laneLimit);
+      let masked = v128.or(outside, i32x4.ge_s(row, i32x4.splat(rowLimit)));
       if (causal) masked = v128.or(masked, i32x4.gt_s(j, p));
       if (exclude) masked = v128.or(masked, i32x4.eq(j, p));
       if (window >= 0) {
@@ -110,6 +110,7 @@ export function build_keep(lane0: i32, row0: i32, rows: i32, laneIsQuery: bool, 
         masked = v128.or(masked, v128.andnot(far, near));
       }
       v128.store(keep + <usize>r * ROW + (<usize>lane << 2), v128.not(masked));
+      row = i32x4.add(row, i32x4.splat(1));
     }
   }
   if (ignore || !field(Field.MASK)) return;

@@ -4,9 +4,9 @@
  */
 import { madd } from "./math/madd";
 
-export function product_forward(dO: usize, v: usize, p: usize, groups: i32, dim: i32): void {
+export function product_forward(dO: usize, v: usize, p: usize, groups: i32, dim: i32, pairs: i32): void {
   const bytes = <usize>dim << 4;
-  for (let pair = 0; pair < 4; pair++) {
+  for (let pair = 0; pair < pairs; pair++) {
     let value = v;
     let out = p;
     const outEnd = p + (<usize>groups << 9);

@@ -10,7 +10,7 @@
 import { EXP } from "./math/exp";
 import { highest_of, log1p_rows, lowest_of } from "./math/log1p";
 import { madd } from "./math/madd";
-import { ROW } from "./distance";
+import { ROW, rowsOf } from "./distance";
 
 /** Score of a masked pair: finite, so that no difference of two scores is NaN. */
 export const MASKED: f32 = -3e38;
@@ -20,14 +20,13 @@ export const MASKED: f32 = -3e38;
  * itself. Then scores of `keys` keys (a multiple of 4) by the formula of `range`, and the largest of each query, [32], into `top`.
  */
 export function score_forward(
-  t: usize, z: usize, s: usize, top: usize, keys: i32, root: bool, scale: f32, range: i32,
+  t: usize, z: usize, s: usize, top: usize, keys: i32, stair: i32, root: bool, scale: f32, range: i32,
 ): void {
-  const bytes = <usize>keys << 7;
   const lowest = lowest_of(t, range), highest = highest_of(t, range);
   const factor = f32x4.splat(scale);
   for (let lane: usize = 0; lane < ROW; lane += 16) {
     let from = z + lane;
-    const end = from + bytes;
+    const end = from + (<usize>rowsOf(lane, keys, stair) << 7);
     const to = s - z;
     let m = f32x4.splat(MASKED);
     do {
@@ -58,14 +57,15 @@ export function score_forward(
  * the tile's sums are added to `sum`, [32]. In the backward pass `sum` is 0, r is the caller's log-sum-exp, and a weight
  * is at most 1: where L is so large that its own rounding is felt, this keeps a row from outgrowing its size.
  */
-export function weight_forward(t: usize, s: usize, w: usize, level: usize, sum: usize, keys: i32): void {
-  const bytes = <usize>keys << 7;
+export function weight_forward(
+  t: usize, s: usize, w: usize, level: usize, sum: usize, keys: i32, stair: i32,
+): void {
   const lowest = t + (EXP + 2) * 16;
   const zero = f32x4.splat(0);
   for (let lane: usize = 0; lane < ROW; lane += 16) {
     const r = v128.load(level + lane);
     let from = s + lane;
-    const end = from + bytes;
+    const end = from + (<usize>rowsOf(lane, keys, stair) << 7);
     let l0 = zero, l1 = zero;
     do {
       let x0 = f32x4.sub(v128.load(from), r);

@@ -117,7 +117,7 @@ export function point_backward(c: usize, q: usize, k: usize, dq: usize, dk: usiz
 export function apart_backward(
   g: usize, q: usize, k: usize, dq: usize, dk: usize, lanes: usize, rows: usize, keys: i32, groups: i32,
 ): void {
-  value_forward(g, k, dq, keys, groups);
+  value_forward(g, k, dq, keys, keys, groups);
   value_backward(g, q, dk, keys, groups);
   for (let j = 0; j < keys; j++) {
     let sum = f32x4.splat(0);

@@ -22,10 +22,15 @@ import {
 /** Reference of a lane that has seen no unmasked pair: below any score, above MASKED. */
 export const UNSEEN: f32 = -1.5e38;
 
-/** Whether the tile at hand has a mask in `keep`, its rows [row0, rowEnd), and how many that is as a multiple of 4. */
+/**
+ * Whether the tile at hand has a mask in `keep`, its rows [row0, rowEnd), and how many that is as a multiple of 4; where
+ * the next tile starts; and the rows that the first lanes need (see `rowsOf`), beyond which nothing of theirs is set.
+ */
 export let masked: bool = false;
 export let row0: i32 = 0;
 export let rowEnd: i32 = 0;
+export let tileEnd: i32 = 0;
+export let stair: i32 = 0;
 export let tileRowCount: i32 = 0;
 
 /** Tables of the head at hand. */
@@ -55,15 +60,17 @@ export function begin_block(lane0: i32, valid: i32, laneIsQuery: bool): void {
 }
 
 /**
- * Scores of lanes [lane0, lane0 + valid) against those of the 64 rows from `first`, and below `limit`, that they can
- * see. False when that is none. `bias` is 0 or the column sums of the head's keys, `a` their factor; `codes` as in
- * `angle_forward`.
+ * Scores of lanes [lane0, lane0 + valid) against those rows that they can see from `first` to the next multiple of 64,
+ * and below `limit`. False when that is none. `bias` is 0 or the column sums of the head's keys, `a` their factor;
+ * `codes` as in `angle_forward`. Scores of masked pairs may be left out if `sparse`.
  */
 export function tile_forward(
   lane0: i32, valid: i32, first: i32, limit: i32, laneIsQuery: bool, bias: usize, a: f32, codes: usize,
+  sparse: bool,
 ): bool {
   row0 = first;
-  rowEnd = min(first + TILE, limit);
+  tileEnd = min((first & -TILE) + TILE, limit);
+  rowEnd = tileEnd;
   if (laneIsQuery) clip(lane0, valid);
   const kind = laneIsQuery
     ? classify(lane0, lane0 + valid, row0, rowEnd)
@@ -72,6 +79,10 @@ export function tile_forward(
   const rows = rowEnd - row0;
   const bad = pointer(Field.BAD_KEYS) != 0;
   tileRowCount = roundUp(rows, 4);
+  stair = tileRowCount;
+  if (sparse && field(Field.CAUSAL) && !field(Field.IGNORE_MASKS)) {
+    stair = roundUp(lane0 + keyLength - queryLength + 8 - row0, 4);
+  }
   masked = kind == PARTIAL || threshold || bad || tileRowCount != rows;
   const k = groups + <usize>row0 * (<usize>E << 2);
   let largest = f32x4.splat(0);
@@ -81,7 +92,7 @@ export function tile_forward(
   } else {
     const expanded = E >= EXPANDED_FROM && E <= EXPANDED_TO && !masked;
     const kk = groupSquares + (<usize>row0 << 2);
-    largest = distance_forward(lanes, k, z, tileRowCount >> 2, E, expanded, laneSquares, kk);
+    largest = distance_forward(lanes, k, z, tileRowCount, stair, E, expanded, laneSquares, kk);
   }
   if (masked) {
     build_keep(lane0, row0, tileRowCount, laneIsQuery, keep);
@@ -93,7 +104,7 @@ export function tile_forward(
   const root = !sphere && !gauss;
   const scale = <f32>(sphere ? 1 : gauss ? zs * zs : zs);
   if (root) largest = f32x4.mul(f32x4.sqrt(largest), f32x4.splat(scale));
-  score_forward(table, z, s, top, tileRowCount, root, scale, gauss ? NEGATION : range_of(largest));
+  score_forward(table, z, s, top, tileRowCount, stair, root, scale, gauss ? NEGATION : range_of(largest));
   if (masked || bias) adjust(bias ? bias + (<usize>row0 << 2) : 0, a, rows);
   return true;
 }
@@ -105,7 +116,12 @@ export function tile_forward(
 function clip(i0: i32, valid: i32): void {
   if (field(Field.IGNORE_MASKS)) return;
   const p0 = i0 + keyLength - queryLength, p1 = p0 + valid - 1;
-  if (field(Field.CAUSAL)) rowEnd = min(rowEnd, p1 + 1);
+  if (field(Field.CAUSAL)) {
+    // Keys that all queries see make a tile of their own, without a mask.
+    const seen = (p0 + 1) & -4;
+    if (seen > row0 && seen < tileEnd) tileEnd = seen;
+    rowEnd = min(tileEnd, p1 + 1);
+  }
   const window = field(Field.WINDOW), g = field(Field.GLOBAL_TOKENS);
   if (window < 0 || (p0 < g && p1 >= 0)) return;
   rowEnd = min(rowEnd, max(p1 + window + 1, g));

@@ -4,12 +4,12 @@
  * tile is summed in registers first, so a long row is a sum of partial sums.
  */
 import { madd } from "./math/madd";
-import { ROW } from "./distance";
+import { ROW, rowsOf } from "./distance";
 
-export function value_forward(w: usize, v: usize, o: usize, keys: i32, groups: i32): void {
-  const bytes = <usize>keys << 4;
+export function value_forward(w: usize, v: usize, o: usize, keys: i32, stair: i32, groups: i32): void {
   for (let pair = 0; pair < 4; pair++) {
     let column = v;
+    const bytes = <usize>rowsOf(pair << 5, keys, stair) << 4;
     for (let g = 0; g < groups; g++) {
       let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
       let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
