@@ -6,7 +6,7 @@
  *
  * The expanded form loses every digit of nearly coincident points. It is kept for a group of 8 queries and 4 keys only
  * if all their d^2 are at least a quarter of |q|^2 + |k|^2, where no more than two bits cancel; otherwise the group is
- * summed again directly, and after a second such group the rest of the tile is not even tried. Tiles with a mask are
+ * summed again directly, and after a second such group the rest of the tile is too. Tiles with a mask are
  * always direct, so that what stands behind the mask has no say.
  * Shapes: queries [4 pairs][D][8 lanes], keys [16 groups][D][4], squares [32] and [64], result [64 keys][32 lanes].
  * Lanes are queries: 2 query vectors times 4 keys make 8 accumulators, and no sum across lanes is ever needed.
@@ -48,7 +48,7 @@ const CHUNK: usize = 16 * 16;
 export let apart: bool = false;
 
 /**
- * Writes d^2 and returns the largest of each lane. `qq` and `kk` have the squares |q|^2 and |k|^2 and are read only if
+ * Writes d^2 of `rows` keys, or fewer (see `rowsOf`), and returns the largest of each lane. `qq` and `kk` have the squares |q|^2 and |k|^2 and are read only if
  * `expanded`.
  */
 export function distance_forward(

@@ -1,6 +1,7 @@
 /**
- * P_ij = dO_i . V_j for a tile of 32 queries and up to 64 keys (equations section 9); the shape of the loop is that of
- * `distance.ts`. Shapes: cotangents [4 pairs][V][8 lanes], values [16 groups][V][4], result [64 keys][32 lanes].
+ * P_ij = dO_i . V_j for a tile of 32 queries and up to 64 keys (equations section 9), or q_i . k_j for some of its pairs
+ * of lane vectors; the shape of the loop is that of `distance.ts`.
+ * Shapes: cotangents [4 pairs][V][8 lanes], values [16 groups][V][4], result [64 keys][32 lanes].
  */
 import { madd } from "./math/madd";
 

@@ -17,7 +17,7 @@ export const MASKED: f32 = -3e38;
 
 /**
  * z, or at alpha = 2 z^2, in place of what the distance pass left: `scale` times its root or, without `root`, times
- * itself. Then scores of `keys` keys (a multiple of 4) by the formula of `range`, and the largest of each query, [32], into `top`.
+ * itself. Then scores of `keys` keys (`rowsOf`) by the formula of `range`, and the largest of each query, [32], into `top`.
  */
 export function score_forward(
   t: usize, z: usize, s: usize, top: usize, keys: i32, stair: i32, root: bool, scale: f32, range: i32,

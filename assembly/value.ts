@@ -1,7 +1,7 @@
 /**
  * O_i += sum_j w_ij V_j over one tile (equations section 7).
  * Shapes: weights [64 keys][32 lanes], values [V/4 groups][64 keys][4], output [4 pairs][V/4 groups][4][8 lanes]. The
- * tile is summed in registers first, so a long row is a sum of partial sums.
+ * tile is summed in registers first, so a long row is a sum of partial sums. Keys are those of `rowsOf`.
  */
 import { madd } from "./math/madd";
 import { ROW, rowsOf } from "./distance";
