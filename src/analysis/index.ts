@@ -55,6 +55,7 @@ export {
   spectralGap,
   symmetricEigen,
 } from "../../reference/spectrum.js";
+export type { HopCounts } from "./hops.js";
 export {
   type AttentionSummary,
   headWeights,

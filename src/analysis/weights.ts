@@ -13,7 +13,6 @@
  * Accuracy: float32 weights carry 2⁻²⁴ relative error into everything here. Non-goals: sparse matrices.
  */
 
-import { hopGraph } from "../../reference/attention-graph.js";
 import { type Floats, flag, floats, integer, record } from "../../reference/check.js";
 import { InvalidArgumentError } from "../../reference/errors.js";
 import {
@@ -23,8 +22,9 @@ import {
   type SpectralGap,
   spectralGap,
   squareMatrix,
-  symmetricEigen,
 } from "../../reference/spectrum.js";
+import { countHops, type HopCounts } from "./hops.js";
+import { symmetricEigenvalues } from "./symmetric-eigenvalues.js";
 
 /** Sizes of the array that `attention.weights` returned; an `AttentionInputs` object will do. */
 export interface WeightsShape {
@@ -68,15 +68,7 @@ export interface AttentionSummary {
   /** 1 − λ₂ by real part and by modulus. */
   readonly gap: SpectralGap;
   /** Hops of the cheapest paths between all pairs of tokens. */
-  readonly hops: {
-    /** NaN when no path joins any pair. */
-    readonly mean: number;
-    readonly max: number;
-    /** Pairs that no path joins. */
-    readonly unreachable: number;
-    /** `counts[h]` is the number of pairs i ≠ j that are h hops apart; `counts[0]` is 0. */
-    readonly counts: readonly number[];
-  };
+  readonly hops: HopCounts;
   /** To how many tokens a token attends: from 1 to N. Empty rows count as 0. */
   readonly effectiveLinks: number;
   /** How far away in the sequence, in tokens. */
@@ -102,12 +94,9 @@ export interface SummaryOptions {
 export function summarizeAttention(weights: Floats, size: number, options: SummaryOptions = {}): AttentionSummary {
   integer("size", size, 2);
   const reversible = flag("options.reversible", record("options", options, ["reversible"]).reversible);
-  const graph = hopGraph(weights, size);
-  const eigenvalues = reversible
-    ? reversibleEigenvalues(attentionMatrix(weights, size), size)
-    : reversed(attentionEigenvalues(weights, size));
-  const counts: number[] = new Array(graph.maxHops + 1).fill(0);
-  for (const hops of graph.hops) if (hops > 0 && hops < Number.POSITIVE_INFINITY) counts[hops]++;
+  const matrix = attentionMatrix(weights, size);
+  const hops = countHops(matrix, size);
+  const eigenvalues = reversible ? reversibleEigenvalues(matrix, size) : reversed(attentionEigenvalues(matrix, size));
   let links = 0;
   let reach = 0;
   for (let i = 0; i < size; i++) {
@@ -124,20 +113,22 @@ export function summarizeAttention(weights: Floats, size: number, options: Summa
   return {
     eigenvalues,
     gap: spectralGap(eigenvalues),
-    hops: { mean: graph.meanHops, max: graph.maxHops, unreachable: graph.unreachable, counts },
+    hops,
     effectiveLinks: links / size,
     reach: reach / size,
   };
 }
 
-/** S = D^½ A D^−½ whatever D is. */
+/** Those of S = D^½ A D^−½ whatever D is. */
 function reversibleEigenvalues(weights: Float64Array, size: number): ComplexValues {
-  const symmetric = Float64Array.from({ length: size * size }, (_, p) => {
-    const transposed = (p % size) * size + Math.floor(p / size);
-    // Square roots first: the product of two tiny weights is 0.
-    return Math.sqrt(weights[p]) * Math.sqrt(weights[transposed]);
-  });
-  return { re: symmetricEigen(symmetric, size).values.reverse(), im: new Float64Array(size) };
+  const symmetric = new Float64Array(size * size);
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j <= i; j++) {
+      // Square roots first: the product of two tiny weights is 0.
+      symmetric[i * size + j] = Math.sqrt(weights[i * size + j]) * Math.sqrt(weights[j * size + i]);
+    }
+  }
+  return { re: symmetricEigenvalues(symmetric, size).reverse(), im: new Float64Array(size) };
 }
 
 function reversed({ re, im }: ComplexValues): ComplexValues {

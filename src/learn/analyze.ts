@@ -12,15 +12,13 @@
  */
 
 import { diffusionMap } from "../../reference/diffusion-map.js";
-import { bernoulliMask } from "../../reference/dynamic-inference.js";
-import { thresholdMask } from "../../reference/masks.js";
 import { headWeights, reversibleKernel, summarizeAttention } from "../analysis/weights.js";
 import type { Document } from "../data/corpus.js";
-import type { Scores } from "../data/metrics.js";
 import { InvalidArgumentError } from "../errors.js";
-import type { AttentionKind, Classifier, LayerAttention, ResolvedConfig } from "../models/types.js";
-import { collate, type Encoded, encodeDocuments, evenly } from "./batches.js";
+import type { AttentionKind, Classifier, LayerAttention } from "../models/types.js";
+import { collate, encodeDocuments, evenly } from "./batches.js";
 import type { Checkpoint } from "./checkpoint.js";
+import { pairDistances, type ScoredAt, scoreNearestPairs, scoreRandomMasks } from "./dynamic.js";
 import { evaluateEncoded } from "./evaluate.js";
 
 /** How much to measure. */
@@ -33,12 +31,6 @@ export interface AnalyzeOptions {
   readonly documents: number;
   /** Of the random masks. */
   readonly seed: number;
-}
-
-/** A point of a curve of scores. */
-export interface ScoredAt {
-  readonly at: number;
-  readonly scores: Scores;
 }
 
 /** Means over documents of one length. */
@@ -93,7 +85,6 @@ export interface ModelAnalysis {
   readonly truncated: readonly ScoredAt[];
 }
 
-const tenths = Array.from({ length: 11 }, (_, i) => i / 10);
 const batchSize = 16;
 
 /**
@@ -108,10 +99,13 @@ export async function analyzeModel(
   onProgress: (done: number, total: number, label: string) => void = () => {},
 ): Promise<ModelAnalysis> {
   const usable = lengths.filter((length) => length <= run.data.length);
-  const total = usable.length * 2 + tenths.length * 2 + 1;
+  const spread = evenly(documents, most);
+  const { config } = model;
+  const hasDistances = config.layers === 1 && config.heads === 1;
+  const curves = hasDistances ? 2 : 1;
+  const total = usable.length * 2 + 1 + curves * Math.ceil(spread.length / batchSize);
   let done = 0;
   const next = (label: string) => onProgress(done++, total, `${name}: ${label}`);
-  const { config } = model;
   const reversible = config.qkShare;
   const encode = (some: readonly Document[], length: number) => encodeDocuments(some, vocabulary, length);
   const attend = async (document: Document, length: number) => {
@@ -161,25 +155,9 @@ export async function analyzeModel(
     }
   }
 
-  const spread = evenly(documents, most);
   const held = encode(spread, run.data.length);
-  const bernoulli: ScoredAt[] = [];
-  for (const at of tenths) {
-    next(`random masks, p = ${at}`);
-    const scores = await evaluateEncoded(model, held, batchSize, ({ tokens, lengths }) => {
-      const size = tokens.length / lengths.length;
-      return { mask: bernoulliMask(size, size, at, seed) };
-    });
-    bernoulli.push({ at, scores });
-  }
-  const nearest: ScoredAt[] = [];
-  if (config.layers === 1 && config.heads === 1) {
-    const thresholds = await distanceQuantiles(model, held, tenths);
-    for (const [t, at] of tenths.entries()) {
-      next(`the nearest ${Math.round(100 * at)} % of pairs`);
-      nearest.push({ at, scores: await scoreWithin(model, held, thresholds[t]) });
-    }
-  }
+  const bernoulli = await scoreRandomMasks(model, held, batchSize, seed, () => next("random masks"));
+  const nearest = hasDistances ? await scoreNearestPairs(model, held, batchSize, () => next("the nearest pairs")) : [];
   const truncated: ScoredAt[] = [];
   for (const at of usable) {
     next(`the first ${at} tokens`);
@@ -221,65 +199,6 @@ function meanWalk(length: number, summaries: readonly ReturnType<typeof summariz
     effectiveLinks: mean(({ effectiveLinks }) => effectiveLinks),
     reach: mean(({ reach }) => reach),
   };
-}
-
-/** Distances of queries and keys of one text and head, [N, N]; on the sphere chords, whose order is that of the angles. */
-function pairDistances(
-  { queries, keys }: LayerAttention,
-  config: ResolvedConfig,
-  size: number,
-  row = 0,
-  head = 0,
-): Float64Array {
-  const dim = config.width / config.heads;
-  const start = (row * config.heads + head) * size * dim;
-  const vectors = (all: Float32Array): Float32Array[] =>
-    Array.from({ length: size }, (_, i) => {
-      const vector = all.subarray(start + i * dim, start + (i + 1) * dim);
-      if (config.attention !== "fna-sphere") return vector;
-      const norm = Math.hypot(...vector);
-      return norm === 0 ? vector : vector.map((x) => x / norm);
-    });
-  const [q, k] = [vectors(queries), vectors(keys)];
-  const distances = new Float64Array(size * size);
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j < size; j++) {
-      let square = 0;
-      for (let c = 0; c < dim; c++) square += (q[i][c] - k[j][c]) ** 2;
-      distances[i * size + j] = Math.sqrt(square);
-    }
-  }
-  return distances;
-}
-
-/** Distances below which the shares of all pairs lie, over eight held-out texts. 0 keeps none, 1 all. */
-async function distanceQuantiles(model: Classifier, held: Encoded, shares: readonly number[]): Promise<number[]> {
-  const all: number[] = [];
-  for (const i of evenly([...held.tokens.keys()], 8)) {
-    const { labels: _labels, ...batch } = collate(held, [i]);
-    const size = held.tokens[i].length;
-    const distances = pairDistances((await model.attention(batch))[0], model.config, size);
-    distances.forEach((distance, p) => {
-      if (p % (size + 1) !== 0) all.push(distance);
-    });
-  }
-  all.sort((a, b) => a - b);
-  return shares.map((share) =>
-    share === 0 ? 0 : share === 1 ? Number.POSITIVE_INFINITY : all[Math.floor(share * all.length)],
-  );
-}
-
-/** Scores when only pairs nearer than a distance may attend. */
-function scoreWithin(model: Classifier, held: Encoded, threshold: number): Promise<Scores> {
-  return evaluateEncoded(model, held, batchSize, async ({ tokens, lengths }) => {
-    const rows = lengths.length;
-    const size = tokens.length / rows;
-    const [layer] = await model.attention({ tokens, lengths });
-    const mask = new Uint8Array(rows * size * size);
-    for (let row = 0; row < rows; row++)
-      mask.set(thresholdMask(pairDistances(layer, model.config, size, row), threshold), row * size * size);
-    return { mask };
-  });
 }
 
 /** The diffusion map of one document's attention; undefined where no path joins some of its tokens. */

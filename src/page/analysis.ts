@@ -1,6 +1,7 @@
 /** The page of `fna analyze`: trained models side by side, every number measured in the run that wrote it. */
 
-import type { ModelAnalysis, ScoredAt, WalkAt } from "../learn/analyze.js";
+import type { ModelAnalysis, WalkAt } from "../learn/analyze.js";
+import type { ScoredAt } from "../learn/dynamic.js";
 import { type ChartOptions, chart, legend, type Series, seriesStyles } from "./charts.js";
 import { html, Markup } from "./html.js";
 import { pageCss } from "./style.js";

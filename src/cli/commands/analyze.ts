@@ -77,6 +77,7 @@ async function analyze(files: readonly string[], flags: AnalyzeFlags, io: Io): P
   const progress = createProgress(io);
   const models: ModelAnalysis[] = [];
   let corpus: Corpus | undefined;
+  let length: number | undefined;
   let scored = 0;
   try {
     for (const file of files) {
@@ -89,7 +90,10 @@ async function analyze(files: readonly string[], flags: AnalyzeFlags, io: Io): P
           );
         }
         // Near-duplicates are judged by the tokens that are read, so the length is a part of the split.
-        corpus = await loadCorpus(io, progress, data.corpus, flags.corpora, data.length);
+        if (corpus === undefined || length !== data.length) {
+          corpus = await loadCorpus(io, progress, data.corpus, flags.corpora, data.length);
+          length = data.length;
+        }
         scored = evenly(corpus.test, flags.documents).length;
         const name = file.replace(/\/?[^/]*\.safetensors$/, "").replace(/^.*\//, "") || file;
         models.push(await analyzeModel(name, opened, corpus.test, flags, progress.update));
