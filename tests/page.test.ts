@@ -28,6 +28,7 @@ async function sample(text: string, source: string): Promise<Report> {
     tokens,
     truncated,
     dim: 4,
+    verdict: undefined,
     device: "reference",
     scales: "",
     attentions: await compareAttention(attention, embed(tokens, 4), tokens.length, 4),

@@ -2,17 +2,15 @@
 
 import { strongestLinks } from "../page/attention-map.js";
 import { hopsText, percent, titleOf } from "../page/format.js";
-import type { ComparedAttention, CompareOptions } from "../text/compare.js";
+import type { ComparedAttention } from "../text/compare.js";
 import type { DeviceName } from "../types.js";
 import { renderLegend, renderMaps } from "./heat-map.js";
-import type { InputText } from "./input.js";
 import { colorDepth, type Io } from "./io.js";
 import { renderTable } from "./table.js";
+import { type PreparedText, vectorsText } from "./text-options.js";
 
 /** What `fna attend` found. */
-export interface AttendResult {
-  readonly input: InputText;
-  readonly options: Readonly<CompareOptions & { dim: number; links: number }>;
+export interface AttendResult extends PreparedText {
   readonly device: DeviceName;
   readonly attentions: readonly ComparedAttention[];
   /** Absolute paths of what was written. */
@@ -25,14 +23,15 @@ export function attendJson(result: AttendResult): string {
 }
 
 /** The result as an object for JSON. */
-export function attendResult({ input, options, device, attentions, files }: AttendResult): object {
+export function attendResult({ input, flags, verdict, device, attentions, files }: AttendResult): object {
   const { tokens } = input;
   return {
     source: input.source,
     tokens,
     truncated: input.truncated,
     device,
-    options: { manifold: options.manifold, kappa: options.kappa, bandwidth: options.bandwidth, dim: options.dim },
+    options: { manifold: flags.manifold, kappa: flags.kappa, bandwidth: flags.bandwidth, dim: flags.dim },
+    checkpoint: verdict ?? null,
     attentions: attentions.map((a) => ({
       name: a.name,
       alpha: a.alpha ?? null,
@@ -41,7 +40,7 @@ export function attendResult({ input, options, device, attentions, files }: Atte
       effectiveLinks: a.effectiveLinks,
       reach: a.reach,
       eigenvalues: Array.from(a.eigenvalues),
-      links: tokens.map((_, i) => strongestLinks(a.weights, tokens.length, i, options.links)),
+      links: tokens.map((_, i) => strongestLinks(a.weights, tokens.length, i, flags.links)),
       weights: tokens.map((_, i) => Array.from(a.weights.subarray(i * tokens.length, (i + 1) * tokens.length))),
     })),
     files,
@@ -49,11 +48,12 @@ export function attendResult({ input, options, device, attentions, files }: Atte
 }
 
 /** The result as text for a terminal. */
-export function attendText({ input, options, device, attentions, files }: AttendResult, io: Io): string {
+export function attendText(result: AttendResult, io: Io): string {
+  const { input, flags, vectors, verdict, device, attentions, files } = result;
   const { tokens } = input;
   const depth = colorDepth(io.stdout, io.env);
   const lines: string[] = [];
-  if (options.links > 0) lines.push(linkTable(tokens, attentions, options.links), "");
+  if (flags.links > 0) lines.push(linkTable(tokens, attentions, flags.links), "");
   const maps = attentions.map((a) => ({ title: titleOf(a), weights: a.weights }));
   lines.push(...renderMaps(maps, tokens.length, io.stdout.columns, depth), renderLegend(depth), "");
   const rows = attentions.map((a) => [
@@ -68,9 +68,7 @@ export function attendText({ input, options, device, attentions, files }: Attend
   const head = ["attention", "gap (real)", "gap (modulus)", "mean hops", "most hops", "links", "reach"];
   lines.push(renderTable(head, rows, [1, 2, 3, 4, 5, 6]), "");
   const count = input.truncated ? `the first ${tokens.length} tokens (--max-tokens)` : `${tokens.length} tokens`;
-  lines.push(
-    `${input.source}: ${count}, spelling and position embeddings of ${options.dim} components, ${device} device`,
-  );
+  lines.push(`${input.source}: ${count}, ${device} device, ${vectorsText(vectors, verdict)}`);
   for (const file of files) lines.push(`wrote ${file}`);
   return `${lines.join("\n")}\n`;
 }

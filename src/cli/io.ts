@@ -4,6 +4,7 @@
  */
 
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 
 /** Where text goes. */
 export interface Sink {
@@ -23,6 +24,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Relative paths start here. */
   readonly directory: string;
+  /** The trained model that comes with the repository, where it is there. */
+  readonly checkpoint?: string | undefined;
   /** Standard input to its end, or until there is more than `limit` bytes of it. */
   readStdin(limit: number): Promise<Uint8Array>;
   now(): Date;
@@ -49,13 +52,15 @@ export function colorDepth(sink: Sink, env: Io["env"]): ColorDepth {
 /**
  * The real world. When the reader of a pipe goes away (`fna … | head`), what would be written is dropped and the command
  * finishes quietly, with its own exit code and its files written.
+ * @param checkpoint where the trained model of the repository would be
  */
-export function nodeIo(): Io {
+export function nodeIo(checkpoint?: string): Io {
   return {
     stdout: streamSink(process.stdout),
     stderr: streamSink(process.stderr),
     env: process.env,
     directory: process.cwd(),
+    checkpoint: checkpoint !== undefined && existsSync(checkpoint) ? checkpoint : undefined,
     readStdin,
     now: () => new Date(),
     onInterrupt(callback) {

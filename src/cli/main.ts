@@ -1,8 +1,12 @@
 #!/usr/bin/env node
 /** Entry of the `fna` executable. */
 
+import { fileURLToPath } from "node:url";
 import { nodeIo } from "./io.js";
 import { main } from "./program.js";
 
+/** Beside `dist/` in the repository; the package does not carry it. */
+const checkpoint = fileURLToPath(new URL("../checkpoints/spam-8.safetensors", import.meta.url));
+
 // Not process.exit: what is still on its way to a pipe would be lost.
-process.exitCode = await main(process.argv.slice(2), nodeIo());
+process.exitCode = await main(process.argv.slice(2), nodeIo(checkpoint));

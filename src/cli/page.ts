@@ -7,14 +7,12 @@ import type { ComparedAttention } from "../text/compare.js";
 import type { DeviceName } from "../types.js";
 import type { VerifyResult } from "../verify/index.js";
 import { writeWhole } from "./files.js";
-import type { InputText } from "./input.js";
 import type { Io } from "./io.js";
 import type { Progress } from "./progress.js";
-import { scalesText, type TextFlags, writeMaps } from "./text-options.js";
+import { type PreparedText, scalesText, writeMaps } from "./text-options.js";
 
 /** What the page is about. */
-export interface PageContent {
-  readonly input: InputText;
+export interface PageContent extends PreparedText {
   readonly device: DeviceName;
   readonly attentions: readonly ComparedAttention[];
   readonly timings?: Timings | undefined;
@@ -22,19 +20,14 @@ export interface PageContent {
 }
 
 /** Renders and writes the page, after its maps with --svg; gives back the absolute paths, the page's last. */
-export async function writePage(
-  io: Io,
-  path: string,
-  content: PageContent,
-  flags: TextFlags,
-  progress: Progress,
-): Promise<string[]> {
+export async function writePage(io: Io, path: string, content: PageContent, progress: Progress): Promise<string[]> {
   const { renderReport } = await import("../page/report.js");
   const { circleStudy, pathStudy } = await import("../page/studies.js");
-  const { input, device, attentions, timings, verification } = content;
+  const { input, flags, vectors, verdict, device, attentions, timings, verification } = content;
   const html = renderReport({
     ...input,
-    dim: flags.dim,
+    dim: vectors.dim,
+    verdict,
     device,
     scales: scalesText(flags),
     attentions,

@@ -3,27 +3,32 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { createAttention } from "../create.js";
+import { withoutTraces } from "../data/mail-traces.js";
+import { unknownId } from "../data/vocabulary.js";
 import { attentionMapFile } from "../page/attention-map.js";
 import { titleOf } from "../page/format.js";
 import { type ComparedAttention, compareAttention } from "../text/compare.js";
-import { embed } from "../text/embeddings.js";
+import { spellingVectors, type TokenVectors, trainedVectors } from "../text/vectors.js";
 import type { DeviceName } from "../types.js";
-import { deviceError } from "./errors.js";
+import { deviceError, UsageError } from "./errors.js";
 import { writeWhole } from "./files.js";
-import type { InputText } from "./input.js";
+import { type InputText, readText } from "./input.js";
 import type { Io } from "./io.js";
+import { openCheckpoint } from "./learning.js";
 import type { Progress } from "./progress.js";
 import { integerIn, numberIn, oneOf, positiveOr } from "./values.js";
 
 /** Values of the shared options. */
 export interface TextFlags {
   text?: string;
-  alpha: number;
+  /** A file, false for spelling, undefined for what the command does by itself. */
+  checkpoint?: string | false;
+  alpha?: number;
   device: DeviceName | "auto";
   manifold: "euclidean" | "sphere";
   kappa: "paper" | "dim" | "none" | number;
   bandwidth: number | "median" | "mean";
-  dim: number;
+  dim?: number;
   maxTokens: number;
   links: number;
   out?: string;
@@ -31,27 +36,60 @@ export interface TextFlags {
   json?: boolean;
 }
 
+/** The flags with everything settled that depends on where the vectors come from. */
+export type SettledFlags = TextFlags & { readonly alpha: number; readonly dim: number };
+
+/** What a trained model is, and what it makes of the text. */
+export interface Verdict {
+  readonly checkpoint: string;
+  readonly corpus: string;
+  /** Order that it attends with. */
+  readonly alpha: number;
+  /** Tokens that it does not know; all of them have the same vector. */
+  readonly unknown: number;
+  readonly classes: readonly { readonly name: string; readonly probability: number }[];
+}
+
+/** A text, the vectors of its tokens, and what made them. */
+export interface PreparedText {
+  readonly input: InputText;
+  readonly flags: SettledFlags;
+  readonly vectors: TokenVectors;
+  /** Undefined for vectors of spelling. */
+  readonly verdict: Verdict | undefined;
+}
+
 /** How texts become vectors, for `--help`. */
 export const textHelp = `
 Tokens: words, numbers, emoji and symbols, lower-cased, as Unicode's word boundaries have them (Chinese, Japanese and
   Thai by the engine's dictionary); punctuation and space only separate. UTF-8, or UTF-16 with a byte order mark; at
   most 1 MiB of a file is read.
-Embeddings: no trained model is used. A token's vector is the sum of fixed Gaussian vectors, one for each of its
-  character 3- to 5-grams, seeded by a hash, scaled to unit variance, plus the sinusoidal position. Similar spelling
-  and nearness in the text attract; meaning is unknown to it. The same text always gives the same numbers.
+Embeddings: those of a trained classifier with --checkpoint (an fna-euclidean model of fna train with one head and shared
+  query and key): what its first layer attends with. Words it does not know share one vector. Or spelling: the sum of
+  fixed Gaussian vectors, one for each of a token's character 3- to 5-grams, seeded by a hash, scaled to unit variance,
+  plus the sinusoidal position. Similar spelling and nearness in the text attract; meaning is unknown to it.
+  The same text always gives the same numbers.
 Attention: query = key = embedding, no token attends to itself. dot-product is softmax(QK'/sqrt(D)); local is alpha = 2;
-  multiscale is --alpha. All three use the same embeddings; D = 8 is the width of the paper's own comparison.`;
+  multiscale is --alpha. All three use the same embeddings; D = 8 is the width of the paper's own comparison.
+  The model's own attention is that of its order.`;
 
-/** Adds the shared options but for --out, --svg and --json, whose words differ. */
-export function addTextOptions(command: Command): Command {
+const defaultAlpha = 1.2;
+const defaultDim = 8;
+
+/**
+ * Adds the shared options but for --out, --svg and --json, whose words differ.
+ * @param checkpointDefault what --checkpoint is when it is not given, in words
+ */
+export function addTextOptions(command: Command, checkpointDefault: string): Command {
   return command
     .argument("[text...]", "the text itself, instead of a file")
     .option("-t, --text <file>", 'file to read; "-" is standard input')
+    .option("--checkpoint <file>", `embeddings of this trained classifier (default: ${checkpointDefault})`)
+    .option("--no-checkpoint", "embeddings of spelling")
     .option(
       "--alpha <order>",
-      "order of the multiscale attention, in (0, 2]",
+      `order of the multiscale attention, in (0, 2] (default: the checkpoint's below 2, or ${defaultAlpha})`,
       numberIn("a number in (0, 2]", (x) => x > 0 && x <= 2),
-      1.2,
     )
     .addOption(
       withParser(
@@ -85,7 +123,11 @@ export function addTextOptions(command: Command): Command {
         1,
       ),
     )
-    .option("--dim <number>", "components of an embedding, an integer in [2, 1024]", integerIn(2, 1024), 8)
+    .option(
+      "--dim <number>",
+      `components of an embedding of spelling, an integer in [2, 1024] (default: ${defaultDim})`,
+      integerIn(2, 1024),
+    )
     .option(
       "--max-tokens <number>",
       "tokens looked at, from the beginning, an integer in [2, 512]",
@@ -103,10 +145,69 @@ export function pagePath(out: string): string {
   return /\.html?$/i.test(out) ? out : join(out, "report.html");
 }
 
+/**
+ * Reads the text, and makes vectors of its tokens.
+ * @param fallback the checkpoint when none is given; undefined for spelling
+ * @throws UsageError for a text or checkpoint that cannot be read, InvalidArgumentError for one of a model that does not fit
+ */
+export async function prepareText(
+  io: Io,
+  words: readonly string[],
+  flags: TextFlags,
+  fallback?: string,
+): Promise<PreparedText> {
+  // Who asks for a dimension asks for spelling, but not beside a checkpoint that is named.
+  const file = flags.checkpoint ?? (flags.dim === undefined ? fallback : undefined);
+  if (file === undefined || file === false) {
+    const input = await readText(io, words, flags.text, flags.maxTokens);
+    const vectors = spellingVectors(input.tokens, flags.dim ?? defaultDim);
+    return {
+      input,
+      flags: { ...flags, alpha: flags.alpha ?? defaultAlpha, dim: vectors.dim },
+      vectors,
+      verdict: undefined,
+    };
+  }
+  if (flags.dim !== undefined) {
+    throw new UsageError(
+      `--dim: expected none with a checkpoint, which has its own (--no-checkpoint), got ${flags.dim}`,
+    );
+  }
+  const { model, run, classes, vocabulary } = await openCheckpoint(io, file, 1);
+  try {
+    const { corpus, length } = run.data;
+    const prepare = corpus === "spam-assassin" ? withoutTraces : undefined;
+    const input = await readText(io, words, flags.text, Math.min(flags.maxTokens, length), prepare);
+    const ids = new Int32Array(input.tokens.length);
+    vocabulary.encode(input.tokens, ids);
+    const vectors = await trainedVectors(model, ids, file);
+    const { probabilities } = await model.predict({ tokens: ids, lengths: Int32Array.of(ids.length) });
+    const own = vectors.alpha ?? defaultAlpha;
+    const alpha = flags.alpha ?? (own < 2 ? own : defaultAlpha);
+    const verdict = {
+      checkpoint: file,
+      corpus,
+      alpha: own,
+      unknown: ids.reduce((count, id) => count + Number(id === unknownId), 0),
+      classes: classes.map((name, c) => ({ name, probability: probabilities[c] })),
+    };
+    return { input, flags: { ...flags, alpha, dim: vectors.dim }, vectors, verdict };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** Where the vectors came from and what the model says, in words. */
+export function vectorsText({ dim }: TokenVectors, verdict: Verdict | undefined): string {
+  if (verdict === undefined) return `spelling and position embeddings of ${dim} components`;
+  const { checkpoint, corpus, alpha, unknown, classes } = verdict;
+  const answer = classes.map(({ name, probability }) => `${name} ${(100 * probability).toFixed(1)} %`).join(", ");
+  return `embeddings of ${dim} components, trained on ${corpus} with alpha = ${Number(alpha.toFixed(3))} (${checkpoint}), ${unknown} tokens unknown; it says ${answer}`;
+}
+
 /** The three attentions of a text on the device of the options. */
 export async function computeAttentions(
-  { tokens }: InputText,
-  flags: TextFlags,
+  { input: { tokens }, flags, vectors }: PreparedText,
   progress: Progress,
 ): Promise<{ device: DeviceName; attentions: ComparedAttention[] }> {
   const attention = await createAttention({ device: flags.device }).catch((error: unknown) => {
@@ -116,9 +217,9 @@ export async function computeAttentions(
     const { alpha, manifold, kappa, bandwidth } = flags;
     const attentions = await compareAttention(
       attention,
-      embed(tokens, flags.dim),
+      vectors.points,
       tokens.length,
-      flags.dim,
+      vectors.dim,
       { alpha, manifold, kappa, bandwidth },
       progress.update,
     );

@@ -49,8 +49,7 @@ ${nearlyUniform.map(
   (
     a,
   ) => html`<p class="note">Here ${titleOf(a)}, is close to uniform: a large gap and single hops then say that everything is
-linked, not that the right things are. With vectors that nobody trained, a length scale that keeps far tokens in sight keeps
-all of them in sight; what a trained model does with that freedom is another question.</p>`,
+linked, not that the right things are: a length scale that keeps far tokens in sight keeps all of them in sight.</p>`,
 )}</section>`;
 }
 

@@ -20,6 +20,7 @@ import {
   timingsSection,
   verificationSection,
 } from "./evidence-sections.js";
+import { percent } from "./format.js";
 import { html, Markup } from "./html.js";
 import { probeScript } from "./probe.js";
 import type { CircleStudy, PathStudy } from "./studies.js";
@@ -35,6 +36,15 @@ export interface Report extends AttentionContent {
   readonly truncated: boolean;
   /** D */
   readonly dim: number;
+  /** The trained model that the vectors are of; undefined for vectors of spelling. */
+  readonly verdict:
+    | {
+        readonly corpus: string;
+        readonly alpha: number;
+        readonly unknown: number;
+        readonly classes: readonly { readonly name: string; readonly probability: number }[];
+      }
+    | undefined;
   readonly device: string;
   /** κ, ε and the manifold in words. */
   readonly scales: string;
@@ -101,7 +111,7 @@ ${linksSection(report)}
   return page.text;
 }
 
-function introduction({ text, source, tokens, truncated, dim, scales }: Report): Markup {
+function introduction({ text, source, tokens, truncated, dim, verdict, scales }: Report): Markup {
   const letters = [...text.trim().replace(/\n{2,}/g, "\n")];
   const excerpt = letters.length > 700 ? `${letters.slice(0, 700).join("")} …` : letters.join("");
   return html`<p class="lead">Fractional neural attention (<a href="https://arxiv.org/abs/2511.10208">arXiv:2511.10208</a>) reads an
@@ -109,8 +119,19 @@ attention matrix as a random walk over tokens. Dot-product attention is the usua
 Brownian steps (α&nbsp;=&nbsp;2); <em>multiscale</em> attention takes Lévy flights (α&nbsp;&lt;&nbsp;2), many short steps and a few long ones.</p>
 <div class="intro"><blockquote dir="auto">${excerpt}</blockquote>
 <p class="note">${source}: ${truncated ? `its first ${tokens.length} tokens` : `${tokens.length} tokens`} (lower-cased words,
-numbers and symbols; punctuation only separates). There is no trained model here: a token’s vector of ${dim} components is
+numbers and symbols; punctuation only separates). ${verdict === undefined ? spelling(dim) : trained(dim, verdict)} All three use
+the same vectors as queries and as keys, and no token attends to itself. ${scales}</p></div>`;
+}
+
+function spelling(dim: number): Markup {
+  return html`There is no trained model here: a token’s vector of ${dim} components is
 computed from its spelling (hashed character n-grams, unit variance) and its position (sinusoids), so tokens are near when they
-share letters or stand close together, not when they mean the same. All three use the same vectors as queries and as keys, and no
-token attends to itself. ${scales}</p></div>`;
+share letters or stand close together, not when they mean the same.`;
+}
+
+function trained(dim: number, { corpus, alpha, unknown, classes }: NonNullable<Report["verdict"]>): Markup {
+  const answer = classes.map(({ name, probability }) => `${name} ${percent(probability)}`).join(", ");
+  return html`A token’s vector of ${dim} components is what a classifier attends with that was trained on ${corpus} with
+α&nbsp;=&nbsp;${Number(alpha.toFixed(3))}: its embedding and its position. ${unknown} tokens are unknown to it and share one
+vector. It says of this text: ${answer}.`;
 }

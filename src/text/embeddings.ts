@@ -13,7 +13,7 @@
  * The same tokens give the same float32 numbers everywhere, but for engines whose log, sin and cos differ in the last
  * bit of a float64.
  *
- * Shapes: [N, D], row-major. Non-goals: meaning. Trained vectors replace these where a checkpoint is loaded.
+ * Shapes: [N, D], row-major. Non-goals: meaning. Trained vectors replace these where a checkpoint is loaded (`vectors.ts`).
  */
 
 import { integer } from "../../reference/check.js";

@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createRandom } from "../../reference/random.js";
+import { modelConfig, parseCheckpoint } from "../../src/learn/checkpoint.js";
+import { createClassifier } from "../../src/models/index.js";
 import { runFna } from "../cli/run.js";
 
 let folder: string;
@@ -134,6 +136,65 @@ describe("fna train and fna eval", () => {
     expect(out).toMatch(/\nbag of words +(0\.9\d+|1\.0000)/);
     expect(out).toMatch(/\nham: (patch|list|thanks) /);
     expect(out).toMatch(/\nspam: (click|free|offer) /);
+  });
+});
+
+describe("fna attend with a trained model", () => {
+  const words = "free offer zebra to click the patch free".split(" ");
+
+  it("shows the model's own attention as the multiscale one, and what the model says", async () => {
+    const { code, out, err } = await fna([
+      "attend",
+      "--checkpoint",
+      "runs/a/model.safetensors",
+      "--device",
+      "reference",
+      "--json",
+      ...words,
+    ]);
+    expect([code, err]).toEqual([0, ""]);
+    const { attentions, checkpoint, options, tokens } = JSON.parse(out);
+    expect(options.dim).toBe(4);
+    expect(tokens).toEqual(words);
+    const bytes = await readFile(join(folder, "runs/a/model.safetensors"));
+    const { state, vocabulary, ...rest } = parseCheckpoint(bytes, "a");
+    using model = await createClassifier(modelConfig({ ...rest, vocabulary }), { training: false, batch: 1 });
+    model.load(state);
+    const ids = new Int32Array(words.length);
+    vocabulary.encode(tokens, ids);
+    const [{ weights }] = await model.attention({ tokens: ids, lengths: Int32Array.of(words.length) });
+    const own = attentions.find(({ name }: { name: string }) => name === "multiscale");
+    expect(own.alpha).toBe(1.2);
+    // Float32 kernels of the model against the float64 reference on the same points: the exponent d_M + alpha is below 6,
+    // so a weight is off by some tens of roundings.
+    own.weights.flat().forEach((weight: number, p: number) => {
+      expect(Math.abs(weight - weights[p])).toBeLessThanOrEqual(64 * 2 ** -24);
+    });
+    expect(checkpoint).toMatchObject({ checkpoint: "runs/a/model.safetensors", corpus: "spam-assassin", alpha: 1.2 });
+    expect(checkpoint.unknown).toBe(ids.filter((id) => id === 1).length);
+    expect(checkpoint.unknown).toBeGreaterThan(0);
+    const asked = JSON.parse((await fna(["eval", "runs/a/model.safetensors", "--json", ...words])).out);
+    expect(checkpoint.classes).toEqual(asked.classes);
+  });
+
+  it("takes the model of the repository when none is named, and spelling when asked", async () => {
+    const shipped = { checkpoint: join(folder, "runs/a/model.safetensors") };
+    const named = await fna(["attend", "--checkpoint", shipped.checkpoint, "--json", ...words]);
+    const plain = await fna(["attend", "--json", ...words]);
+    expect(JSON.parse(plain.out).checkpoint).toBe(null);
+    expect((await fna(["attend", "--json", ...words], shipped)).out).toBe(named.out);
+    expect((await fna(["attend", "--no-checkpoint", "--json", ...words], shipped)).out).toBe(plain.out);
+    expect((await fna(["attend", "--dim", "8", "--json", ...words], shipped)).out).toBe(plain.out);
+    const { out } = await fna(["attend", ...words], shipped);
+    expect(out).toMatch(/embeddings of 4 components, trained on spam-assassin with alpha = 1\.2 .*it says ham .* spam/);
+  });
+
+  it("says so on the page", async () => {
+    const options = ["--checkpoint", "runs/a/model.safetensors", "--out", "trained.html"];
+    expect((await fna(["attend", ...options, ...words])).code).toBe(0);
+    const page = await readFile(join(folder, "trained.html"), "utf8");
+    expect(page).toContain("trained on spam-assassin with");
+    expect(page).not.toContain("no trained model");
   });
 });
 
@@ -316,6 +377,14 @@ describe("wrong usage", () => {
       ["sweep", "--out", "sweeps/a", "--index", "99"],
       /--index: expected an integer in \[0, 8\], got 99/,
     ],
+    [
+      "a model that attends in another way",
+      ["attend", "--checkpoint", "runs/dot/model.safetensors", "one two"],
+      /runs\/dot\/model\.safetensors: expected an fna-euclidean model with one head/,
+    ],
+    ["a dimension beside a model", ["attend", "one two", "--checkpoint", "x", "--dim", "8"], /--dim: expected none/],
+    ["a model that is not there", ["attend", "one two", "--checkpoint", "nowhere"], /"nowhere" \(no such file\)/],
+    ["a cut model", ["attend", "one two", "--checkpoint", "cut.safetensors"], /cut\.safetensors: /],
     ["too many models", ["analyze", model, model, model, model, model], /checkpoints: expected 1 to 4, got 5/],
   ])("%s", async (_name, argv, message) => {
     const { code, out, err } = await fna(argv);

@@ -9,12 +9,12 @@ import { runVerify, type VerifyResult } from "../../verify/index.js";
 import { attendResult, attendText } from "../attend-output.js";
 import { exitCodes } from "../errors.js";
 import { checkPlace } from "../files.js";
-import { readText, readVerification } from "../input.js";
+import { readVerification } from "../input.js";
 import type { Io } from "../io.js";
 import { writePage } from "../page.js";
 import { createProgress, type Progress } from "../progress.js";
 import { renderTable } from "../table.js";
-import { addTextOptions, computeAttentions, pagePath, type TextFlags, textHelp } from "../text-options.js";
+import { addTextOptions, computeAttentions, pagePath, prepareText, type TextFlags, textHelp } from "../text-options.js";
 import { timeDevices } from "../time-devices.js";
 import { integerIn, plainNumbers } from "../values.js";
 import { verifyText } from "./verify.js";
@@ -42,6 +42,7 @@ export function addReport(program: Command, io: Io, finish: (code: number) => vo
     program
       .command("report")
       .description("attention on a text, verification and times of the devices, as one HTML page to look at"),
+    "spelling",
   )
     .option("--links <number>", "strongest links listed of each token, an integer in [0, 20]", integerIn(0, 20), 0)
     .option("--out <path>", "write the page to this .html file, or as report.html into this directory", "report.html")
@@ -56,20 +57,20 @@ export function addReport(program: Command, io: Io, finish: (code: number) => vo
 }
 
 async function report(words: readonly string[], flags: ReportFlags, io: Io): Promise<number> {
-  const input = await readText(io, words, flags.text, flags.maxTokens);
   const page = pagePath(flags.out);
   await checkPlace("--out", io.directory, page);
+  const prepared = await prepareText(io, words, flags);
   const given = flags.verification === undefined ? undefined : await readVerification(io, flags.verification);
   const progress = createProgress(io);
   try {
-    const { device, attentions } = await computeAttentions(input, flags, progress);
+    const { device, attentions } = await computeAttentions(prepared, progress);
     // Times come before the verification, which leaves garbage behind.
     const timings = flags.times ? await timeDevices(flags.device, progress) : undefined;
     const verification = given ?? (flags.verify ? await verify(flags, io, progress) : undefined);
-    const content = { input, device, attentions, timings, verification };
-    const files = await writePage(io, page, content, flags, progress);
+    const content = { ...prepared, device, attentions, timings, verification };
+    const files = await writePage(io, page, content, progress);
     progress.stop();
-    const result = { input, options: flags, device, attentions, files };
+    const result = { ...content, files };
     io.stdout.write(
       flags.json
         ? `${JSON.stringify({ ...attendResult(result), timings, verification }, plainNumbers)}\n`
