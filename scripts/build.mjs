@@ -15,7 +15,7 @@ import { build } from "esbuild";
 import { buildWasm } from "./build-wasm.mjs";
 import { writeDeclarations } from "./declarations.mjs";
 import { libraryEntries } from "./entries.mjs";
-import { leaveOutPlugin, mlMatrixPlugin, nodeBuiltinsPlugin, tablePlugin } from "./lighten.mjs";
+import { leaveOutPlugin, manifestPlugin, mlMatrixPlugin, nodeBuiltinsPlugin, tablePlugin } from "./lighten.mjs";
 import { minifyWgslPlugin } from "./minify-wgsl.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -36,7 +36,7 @@ async function bundle() {
       ...Object.fromEntries(entries.map(({ name, source }) => [name, source])),
       cli: "src/cli/main.ts",
     },
-    plugins: [leaveOutPlugin, mlMatrixPlugin, nodeBuiltinsPlugin, tablePlugin, minifyWgslPlugin],
+    plugins: [leaveOutPlugin, manifestPlugin, mlMatrixPlugin, nodeBuiltinsPlugin, tablePlugin, minifyWgslPlugin],
     bundle: true,
     splitting: true,
     minify: true,

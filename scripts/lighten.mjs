@@ -3,17 +3,19 @@
  * own modules.
  */
 
+import { readFile } from "node:fs/promises";
 import { builtinModules, createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /**
  * What the charts never reach, as they draw numbers in given colours and do not move: geography, dates, transitions, colour
- * schemes and pointers. Whatever is called of these after all throws an error that says so, except for what Plot calls while
+ * schemes, legends and pointers. Whatever is called of these after all throws an error that says so, except for what Plot calls while
  * it is loaded.
  */
 const unreached = /^(d3-geo|d3-time-format|d3-transition|d3-scale-chromatic)$/;
-const unreachedFiles = /[\\/]@observablehq[\\/]plot[\\/]src[\\/](marks[\\/]tip|interactions[\\/]pointer)\.js$/;
+const unreachedFiles =
+  /[\\/]@observablehq[\\/]plot[\\/]src[\\/](marks[\\/]tip|interactions[\\/]pointer|legends[\\/](ramp|swatches))\.js$/;
 const calledAtLoad = ["geoTransform"];
 
 export const leaveOutPlugin = {
@@ -42,6 +44,18 @@ async function stubs(path, file) {
   const functions = `function nothing() {}\nfunction leftOut() { throw new Error(${message}); }`;
   return { contents: `${functions}\nexport { ${exported} };` };
 }
+
+/** Of package.json the bundles carry the version, which is all that they read. */
+export const manifestPlugin = {
+  name: "manifest",
+  setup(build) {
+    build.onLoad({ filter: /[\\/]package\.json$/ }, async ({ path }) => {
+      if (/[\\/]node_modules[\\/]/.test(path)) return undefined;
+      const { version } = JSON.parse(await readFile(path, "utf8"));
+      return { contents: JSON.stringify({ version }), loader: "json" };
+    });
+  },
+};
 
 /** Node's own modules stay imports; CommonJS packages, which ask for them by a call that ES modules do not have, get them at run time. */
 export const nodeBuiltinsPlugin = {
