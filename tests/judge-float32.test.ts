@@ -71,6 +71,22 @@ test.each([1.2, 2])("small angles keep their absolute error, alpha = %d", async 
   }
 });
 
+test("vectors without a direction are within every bound on the sphere", async () => {
+  const random = createRandom(30);
+  const device = naiveDevice();
+  for (const alpha of [1.2, 2]) {
+    const problem = randomProblem(random, "normal", true);
+    const { queries, keys, headDim } = problem.inputs;
+    const q = problem.inputs.q.map((x, e) => (Math.floor(e / headDim) % queries === 0 ? 0 : x));
+    const k = problem.inputs.k.map((x, e) => (Math.floor(e / headDim) % keys === 1 ? 0 : x));
+    const options = { alpha, manifold: "sphere", keyHeads: problem.options.keyHeads } as const;
+    const zeros = { ...problem, inputs: { ...problem.inputs, q, k }, options };
+    for (const check of await judgeFloat32(device, zeros, `alpha ${alpha}`)) {
+      expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
+    }
+  }
+});
+
 test("one NaN among finite errors is an error that no bound accepts", () => {
   const truth = new Float64Array([1, 2, 3]);
   for (const at of [0, 1, 2]) {

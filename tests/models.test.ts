@@ -19,6 +19,13 @@ import { readClassifier } from "../src/verify/golden-classifier.js";
 import { loadGolden } from "../src/verify/golden-files.js";
 
 const base: ClassifierConfig = { width: 6, ffnWidth: 8, vocabulary: 9, maxLength: 7, classes: 3 };
+const sphereWithBiases = {
+  attention: "fna-sphere",
+  radius: 0.8,
+  kappa: 0.9,
+  orthogonal: true,
+  projectionBias: true,
+} as const;
 const cases: [string, Partial<ClassifierConfig>][] = [
   ["one head", {}],
   ["two heads, two layers, learned alpha and kappa", { heads: 2, layers: 2, learnAlpha: true, learnKappa: true }],
@@ -29,6 +36,8 @@ const cases: [string, Partial<ClassifierConfig>][] = [
   ["sinkhorn", { attention: "sinkhorn", heads: 2 }],
   ["sinkhorn, five updates", { attention: "sinkhorn", iterations: 5 }],
   ["dot-product, mean, no positions", { attention: "dot-product", pooling: "mean", positions: "none" }],
+  ["a scale of its own, learned alpha", { kappa: 1.3, learnAlpha: true }],
+  ["sphere of another radius, orthogonal with biases", sphereWithBiases],
   ["residual scale", { residualScale: true, layers: 2 }],
   ["odd sizes", { width: 9, heads: 3, ffnWidth: 7, classes: 2, attention: "dot-product" }],
   ["padding pooled, softmax twice", { compatibility: { poolPadding: true, softmaxTwice: true } }],
@@ -283,6 +292,28 @@ describe("training", () => {
       for (const [name, value] of Object.entries(over)) expect(value, name).toBeLessThanOrEqual(1);
     },
   );
+
+  test("threads without a text of the batch change nothing", async () => {
+    const one = await createClassifier(base, { seed: 4, batch: 4 });
+    const many = await createClassifier(base, { seed: 4, batch: 4, threads: 3 });
+    const short = { tokens: batch.tokens.slice(0, 7), lengths: batch.lengths.slice(0, 1), labels: Int32Array.of(1) };
+    for (const classifier of [one, many]) await classifier.step(short, { learningRate: 0.01 });
+    expect(bits(many.state())).toEqual(bits(one.state()));
+    expect((await many.predict(short)).logits).toEqual((await one.predict(short)).logits);
+    one.dispose();
+    many.dispose();
+  });
+
+  test("is refused by a classifier without memory for it, which predicts the same in less", async () => {
+    using whole = await createClassifier(base, { seed: 4, batch: 4 });
+    using small = await createClassifier(base, { seed: 4, batch: 4, training: false });
+    expect((await small.predict(batch)).logits).toEqual((await whole.predict(batch)).logits);
+    expect(Object.keys(small.state()).sort()).toEqual(["parameters", "seed", "step"]);
+    await expect(small.step(batch, { learningRate: 0.1 })).rejects.toThrow("created with training: false");
+    await expect(createClassifier(base, { training: 1 as unknown as boolean })).rejects.toThrow(
+      "training: expected a boolean, got 1",
+    );
+  });
 
   test("dropout is drawn anew at each step, and not in evaluation", async () => {
     using classifier = await createClassifier({ ...task, dropout: 0.5 }, { seed: 4 });

@@ -335,6 +335,40 @@ describe("report", () => {
     expect(page).toContain("pairs that no path joins are missing from the bars");
   });
 
+  it("has errors of the attentions where some are known, and a tick where all times are near", async () => {
+    const report = await sample("one two three", "x");
+    const [known, unknown] = report.attentions;
+    const [device] = report.timings!.devices;
+    const points = [{ size: 64, milliseconds: 3, quartiles: [2, 4] as const, rounds: 5, error: 1e-7, bound: 1e-5 }];
+    const timings = {
+      ...report.timings!,
+      devices: [
+        { ...device, points },
+        { ...device, name: "late", points: [] },
+      ],
+    };
+    const page = renderReport({
+      ...report,
+      attentions: [{ ...known, error: 1.5e-7 } as typeof known, unknown],
+      timings,
+    });
+    const { document } = parseHTML(page);
+    const cells = (selector: string) =>
+      [...document.querySelectorAll(`${selector} tbody tr`)].map(
+        (row) => row.querySelector("td:last-child")?.textContent,
+      );
+    expect(document.querySelector('[aria-labelledby="numbers"] th:last-child')?.textContent).toBe("error");
+    expect(cells('[aria-labelledby="numbers"]')).toEqual(["1.5e-7", ""]);
+    const rows = [...document.querySelectorAll('[aria-labelledby="errors"] tbody tr')];
+    expect(rows.map((row) => [...row.querySelectorAll("td")].map((cell) => cell.textContent))).toEqual([
+      ["64", "1.0e-7", "1.0e-5", "passed"],
+      ["", "", "", "passed"],
+    ]);
+    const chart = 'svg[aria-label^="Milliseconds of one forward call"]';
+    const ticks = [...document.querySelectorAll(`${chart} [data-mark="y-axis tick label"] text`)];
+    expect(ticks.map((tick) => tick.textContent)).toEqual(["10"]);
+  });
+
   it("shows the beginning of a long text, and says that it is one", async () => {
     const long = Array.from({ length: 400 }, (_, i) => `w${i}`).join(" ");
     const report = await sample("one two three", "x");

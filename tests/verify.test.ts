@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { verifyText } from "../src/cli/commands/verify.js";
 import type { Io } from "../src/cli/io.js";
 import { marginOf } from "../src/verify/check.js";
-import { largestDifference, relativeError } from "../src/verify/compare.js";
+import { compareWithin, holds, largestDifference, relativeError } from "../src/verify/compare.js";
 import { decodeGolden, tensor } from "../src/verify/golden.js";
 import { loadGolden } from "../src/verify/golden-files.js";
-import { verifyGroups, verifyWith } from "../src/verify/run.js";
+import { summarize, verifyGroups, verifyWith } from "../src/verify/run.js";
 
 beforeAll(() => {
   // A machine without a GPU, whatever this one has.
@@ -28,6 +28,12 @@ describe("measures", () => {
     expect(relativeError([1], [Number.NaN])).toBeNaN();
     expect(() => relativeError([1], [1, 2])).toThrow("compared 1 numbers with 2");
     expect(largestDifference([1, Number.NaN, 2], [1, 1, 2])).toBeNaN();
+  });
+
+  it("of a fact are 0 or beyond every bound, and numbers that are missing are none", () => {
+    expect([true, false].map((truth) => holds("c", "t", truth).error)).toEqual([0, Number.POSITIVE_INFINITY]);
+    expect(compareWithin("c", "t", [1, 2.5], [1, 2], 0.5, 1).error).toBe(0.5 / (2 + 1 / 0.5));
+    expect(compareWithin("c", "t", [1], [1, 2], 0.5, 1).error).toBeNaN();
   });
 
   it("of a margin put a NaN below everything and an exact result above", () => {
@@ -63,6 +69,17 @@ describe("verification", () => {
     const whole = await verifyWith(loadGolden, { ...one, groups: ["attention_translation"] });
     expect(whole.omitted).toEqual([]);
     expect(whole.rows).toMatchObject([{ device: "reference", group: "attention_translation", passed: true }]);
+  });
+
+  it("names the threads of a device, and a group without checks is a fault", async () => {
+    const { rows } = await verifyWith(undefined, {
+      groups: ["random normal"],
+      cases: 1,
+      devices: ["wasm"],
+      threads: 2,
+    });
+    expect(rows).toMatchObject([{ device: "wasm, 2 threads", passed: true }]);
+    expect(() => summarize("wasm", "random normal", [])).toThrow("group random normal on wasm has no checks");
   });
 
   it("reports a device that does not run here, unless it is asked for by name", async () => {

@@ -189,6 +189,16 @@ describe("the relaxed build", () => {
     }
   });
 
+  test("is probed against the plain build, and not taken where it is the same", async () => {
+    // An engine without relaxed SIMD cannot run it: the plain build stands in for it.
+    vi.resetModules();
+    vi.doMock("../src/generated/attention-relaxed-wasm.js", () => import("../src/generated/attention-wasm.js"));
+    const { createWasmBackend: createAnew } = await import("../src/backends/wasm/index.js");
+    const backend = await createAnew({ relaxed: true });
+    vi.doUnmock("../src/generated/attention-relaxed-wasm.js");
+    expect(backend.build).toBe("plain");
+  });
+
   test("a build that is wrong, or no faster, is not taken", async () => {
     const open = (bytes: Uint8Array<ArrayBuffer>) =>
       instantiate(new WebAssembly.Module(bytes), new WebAssembly.Memory({ initial: 1, maximum: 65536 }));

@@ -122,6 +122,34 @@ describe.runIf(backend)("endings", { timeout: patience }, () => {
     expect(await device!.forward(inputs)).toEqual(expected);
   });
 
+  test("a pass that does not compile is named, and compiled again by the next call", async () => {
+    const { device: own } = await requestDevice();
+    let isBroken = true;
+    const createShaderModule = (descriptor: GPUShaderModuleDescriptor) =>
+      own.createShaderModule(
+        isBroken && descriptor.label?.endsWith(" packKeys") ? { ...descriptor, code: "nonsense" } : descriptor,
+      );
+    const attention = await createWebgpu({ gpu: { device: altered(own, { createShaderModule }) } });
+    const inputs = inputsOf({});
+    await expect(attention.forward(inputs)).rejects.toThrow(/^webgpu: packKeys does not compile here: /);
+    isBroken = false;
+    expect(await attention.forward(inputs)).toEqual(await device!.forward(inputs));
+    attention.dispose();
+    own.destroy();
+  });
+
+  test("a disposed backend refuses", async () => {
+    const own = await createWebgpuBackend();
+    own.dispose();
+    const inputs = inputsOf({});
+    await expect(own.forward(makePlan(inputs, {}), inputs)).rejects.toThrow(/disposed/);
+  });
+
+  test("a bandwidth of more pairs than can be counted is refused", async () => {
+    const inputs = inputsOf({ queries: 2 ** 16, headDim: 1 });
+    await expect(device!.forward(inputs, { bandwidth: "median" })).rejects.toThrow(/at most 2\^32 pairs of a head/);
+  });
+
   test("an error of the GPU carries the name of its pass", async () => {
     const { device: own } = await requestDevice();
     const createBindGroup = (descriptor: GPUBindGroupDescriptor) =>

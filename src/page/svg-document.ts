@@ -43,16 +43,8 @@ class SvgNode {
     this.#attributes.set(name, String(value));
   }
 
-  setAttributeNS(_: string | null, name: string, value: unknown): void {
-    this.setAttribute(name, value);
-  }
-
   getAttribute(name: string): string | null {
     return this.#attributes.get(name) ?? null;
-  }
-
-  hasAttribute(name: string): boolean {
-    return this.#attributes.has(name);
   }
 
   removeAttribute(name: string): void {
@@ -63,18 +55,8 @@ class SvgNode {
     return this.childNodes.filter((child) => child.nodeType === 1);
   }
 
-  get firstChild(): Child | null {
-    return this.childNodes[0] ?? null;
-  }
-
-  get nextSibling(): Child | null {
-    const siblings: Child[] = this.parentNode?.childNodes ?? [];
-    return siblings[siblings.indexOf(this) + 1] ?? null;
-  }
-
   /** Puts a child before another one, or at the end. */
   insertBefore<C extends Child>(child: C, before: Child | null): C {
-    child.parentNode?.removeChild(child);
     child.parentNode = this;
     this.childNodes.splice(before === null ? this.childNodes.length : this.childNodes.indexOf(before), 0, child);
     return child;
@@ -90,23 +72,10 @@ class SvgNode {
     }
   }
 
-  removeChild<C extends Child>(child: C): C {
-    this.childNodes = this.childNodes.filter((other) => other !== child);
-    child.parentNode = null;
-    return child;
-  }
-
-  get textContent(): string {
-    return this.childNodes.map((child) => child.textContent).join("");
-  }
-
   set textContent(text: string) {
     this.childNodes = [];
     if (text !== "") this.append(String(text));
   }
-
-  /** Nothing happens in a picture. */
-  addEventListener(): void {}
 
   get outerHTML(): string {
     const style = Object.entries(this.style).map(([name, value]) => `${dashed(name)}:${value}`);

@@ -100,7 +100,7 @@ describe("a checkpoint", () => {
   });
 
   it("that is replaced is whole at every moment, when its writer is killed 100 times", {
-    timeout: 120_000,
+    timeout: 360_000,
   }, async () => {
     const path = join(folder, "killed.safetensors");
     const writer = join(folder, "writer.mjs");
