@@ -5,6 +5,7 @@
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { relative } from "node:path";
 
 /** Where text goes. */
 export interface Sink {
@@ -60,7 +61,7 @@ export function nodeIo(checkpoint?: string): Io {
     stderr: streamSink(process.stderr),
     env: process.env,
     directory: process.cwd(),
-    checkpoint: checkpoint !== undefined && existsSync(checkpoint) ? checkpoint : undefined,
+    checkpoint: checkpoint !== undefined && existsSync(checkpoint) ? relative(process.cwd(), checkpoint) : undefined,
     readStdin,
     now: () => new Date(),
     onInterrupt(callback) {
