@@ -1,8 +1,10 @@
 /**
  * `npm run bench`: attention against the naive loop, the reference and other runtimes. The check of `accuracy.ts` comes
- * before each timing; `suite.ts` says what is run, `bars.ts` what is expected.
+ * before each timing; `suite.ts` says what is run, `bars.ts` what is expected. At the end comes `gpu/main.ts`, in a process of
+ * its own, because libraries choose their backend once and look for a browser's globals.
  */
 
+import { spawnSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -72,7 +74,7 @@ function readFlags(): Flags {
     .option("--seed <n>", "of the order of rounds and of the bootstrap", count, 1)
     .option("--json <file>", "where all samples go (default: out/bench.json)")
     .option("--processor-time", "count what the process spends on processors: for a busy machine, without threads")
-    .option("--quick", "two sizes, three rounds: whether everything works, in less than a minute")
+    .option("--quick", "two sizes, three rounds: whether everything works, in a minute or so")
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
     .parse();
   const flags = command.opts<Flags>();
@@ -145,6 +147,12 @@ for (const alpha of flags.alphas) {
 const bars = judgeBars(groups, random, flags.subject);
 if (bars.length > 0) console.log(`${barsTable(bars)}\n`);
 await write(bars);
-console.log(`All samples: ${file}`);
+console.log(`All samples: ${file}\n`);
+const gpuBench = fileURLToPath(new URL("gpu/main.ts", import.meta.url));
+const gpuFlags = ["--rounds", String(Math.min(flags.rounds, 9)), "--seed", String(flags.seed)];
+const wantsGpu = !only || only.some((part) => "ours, webgpu".includes(part));
+const gpuRun = wantsGpu
+  ? spawnSync(process.execPath, [...process.execArgv, gpuBench, ...gpuFlags], { stdio: "inherit" })
+  : { status: 0 };
 // Runtimes that keep workers or handles must not keep this process.
-process.exit(0);
+process.exit(gpuRun.status ?? 1);

@@ -1,4 +1,4 @@
-/** TensorFlow.js on its wasm backend: SIMD, one thread. */
+/** TensorFlow.js on its wasm backend, SIMD and one thread, or on its WebGPU backend. */
 
 import { dirname } from "node:path";
 import { type Problem, pairs } from "../../../src/bench/problem.js";
@@ -6,7 +6,8 @@ import { loadCommonJs, locate } from "../load.js";
 import { type Contestant, type Direction, type Formulation, literalIsMultiscale, type Session } from "./contestant.js";
 
 interface Tensor {
-  dataSync(): Float32Array;
+  data(): Promise<Float32Array>;
+  dispose(): void;
 }
 
 type Operation = (a: Tensor) => Tensor;
@@ -16,7 +17,7 @@ type Operation2 = (a: Tensor, b: Tensor | number) => Tensor;
 interface Tfjs {
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
-  tidy<T>(run: () => T): T;
+  tidy<T extends Tensor | Tensor[]>(run: () => T): T;
   tensor(data: Float32Array, shape: readonly number[]): Tensor;
   ones(shape: readonly number[]): Tensor;
   concat(tensors: readonly Tensor[], axis: number): Tensor;
@@ -57,18 +58,23 @@ function attend(tf: Tfjs, problem: Problem, formulation: Formulation, [q, k, v]:
 function open(tf: Tfjs, problem: Problem, direction: Direction, formulation: Formulation): Session {
   const { q, k, v, dOutput, slices, length, dim } = problem;
   const upload = (x: Float32Array) => tf.tensor(x, [slices, length, dim]);
-  function forward() {
-    return tf.tidy(() => ({ output: attend(tf, problem, formulation, [q, k, v].map(upload)).dataSync() }));
+  async function read(tensors: Tensor[]) {
+    const found = await Promise.all(tensors.map((tensor) => tensor.data()));
+    for (const tensor of tensors) tensor.dispose();
+    return found;
   }
-  function both() {
-    return tf.tidy(() => {
+  async function forward() {
+    const [output] = await read([tf.tidy(() => attend(tf, problem, formulation, [q, k, v].map(upload)))]);
+    return { output };
+  }
+  async function both() {
+    const gradients = tf.tidy(() => {
       const cotangent = upload(dOutput);
       const loss = (...x: Tensor[]) => tf.sum(tf.mul(attend(tf, problem, formulation, x), cotangent));
-      const [dq, dk, dv] = tf
-        .valueAndGrads(loss)([q, k, v].map(upload))
-        .grads.map((x) => x.dataSync());
-      return { dq, dk, dv };
+      return tf.valueAndGrads(loss)([q, k, v].map(upload)).grads;
     });
+    const [dq, dk, dv] = await read(gradients);
+    return { dq, dk, dv };
   }
   return { run: direction === "forward" ? forward : both, close() {} };
 }
@@ -76,14 +82,16 @@ function open(tf: Tfjs, problem: Problem, direction: Direction, formulation: For
 /** Both passes above this size take gigabytes. */
 const largestBackward = 8 * 1024 * 1024;
 
-export async function loadTfjs(): Promise<Contestant[]> {
+export async function loadTfjs(device: "wasm" | "webgpu" = "wasm"): Promise<Contestant[]> {
   const tf = loadCommonJs<Tfjs>("@tensorflow/tfjs-core");
-  const backend = loadCommonJs<WasmBackend>("@tensorflow/tfjs-backend-wasm");
   // The bundle for Node leaves the gradients out; they register themselves when this is loaded.
   loadCommonJs("@tensorflow/tfjs-core/dist/register_all_gradients.js");
-  backend.setThreadsCount(1);
-  backend.setWasmPaths(`${dirname(locate("@tensorflow/tfjs-backend-wasm"))}/`);
-  if (!(await tf.setBackend("wasm"))) throw new Error("its wasm backend does not start");
+  if (device === "wasm") {
+    const backend = loadCommonJs<WasmBackend>("@tensorflow/tfjs-backend-wasm");
+    backend.setThreadsCount(1);
+    backend.setWasmPaths(`${dirname(locate("@tensorflow/tfjs-backend-wasm"))}/`);
+  } else loadCommonJs("@tensorflow/tfjs-backend-webgpu");
+  if (!(await tf.setBackend(device))) throw new Error(`its ${device} backend does not start`);
   await tf.ready();
   return (["softmax of log", "literal power"] as const).map((formulation) => ({
     name: `tfjs, ${formulation}`,

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:gpu`: the webgpu device against the WebGPU backends of jax-js and,
- * where asked for, onnxruntime-web, all on one adapter in one process, each checked before it is timed; then its parts, its passes by the
- * GPU's clock, and what they cost in operations and bytes.
+ * `npm run bench:gpu`, and the end of `npm run bench`: the webgpu device against the wasm device and the WebGPU backends of
+ * jax-js, TensorFlow.js and, where asked for, onnxruntime-web, all on one adapter in one process, each checked before it is timed;
+ * then its parts, its passes by the GPU's clock, and what they cost in operations and bytes.
  */
 
 import { parseArgs } from "node:util";
@@ -18,6 +18,8 @@ import { renderTable } from "../../../src/cli/table.js";
 import type { Contestant } from "../contestants/contestant.js";
 import { loadJax } from "../contestants/jax.js";
 import { loadOrtWebgpu } from "../contestants/ort-web.js";
+import { loadOurs } from "../contestants/ours.js";
+import { loadTfjs } from "../contestants/tfjs.js";
 import { costsOf, impliedSeconds } from "./costs.js";
 import { type Gpu, openGpu } from "./device.js";
 import { ourContestant, ourGpuName, ourParts } from "./ours.js";
@@ -25,7 +27,7 @@ import { ourContestant, ourGpuName, ourParts } from "./ours.js";
 const help = `Usage: npm run bench:gpu -- [options]
 
   --sizes <list>      batch x heads, N, d (default: 8x512x64)
-  --backward          forward + backward as well, against jax-js
+  --backward          forward + backward as well
   --onnx              onnxruntime-web as well, whose WebGPU has not answered over Dawn in Node so far
   --rounds <n>        rounds of each size (default: 9)
   --bandwidth <x>     bytes a second of the machine that times are implied for (default: 3.35e12)
@@ -95,9 +97,14 @@ const say = (message: string) => {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${message}`);
 };
 
+/** The wasm device on one thread, then the peers. */
 async function loadPeers(): Promise<Contestant[]> {
-  const peers: Contestant[] = [];
-  const families: [string, () => Promise<Contestant[]>][] = [["jax-js", () => loadJax("webgpu")]];
+  const [cpu] = await loadOurs(new Map());
+  const peers: Contestant[] = [{ ...cpu, name: "ours, wasm" }];
+  const families: [string, () => Promise<Contestant[]>][] = [
+    ["jax-js", () => loadJax("webgpu")],
+    ["tfjs", () => loadTfjs("webgpu")],
+  ];
   if (flags.onnx) families.push(["onnxruntime-web", loadOrtWebgpu]);
   for (const [name, loadFamily] of families) {
     try {
@@ -108,6 +115,9 @@ async function loadPeers(): Promise<Contestant[]> {
   }
   return peers;
 }
+
+/** Who takes longer than this, in milliseconds, takes part in few rounds. */
+const [slowMilliseconds, slowRounds] = [2000, 3];
 
 /** A first answer compiles; one that takes longer than this is none. */
 const patience = 120_000;
@@ -150,7 +160,8 @@ async function compare(
       const milliseconds = performance.now() - start;
       const right = error <= 1;
       rows.push({ id, error: error.toExponential(1), note: right ? "" : pc.red("failed: not timed") });
-      if (right) entries.push({ id, run: () => session.run(), milliseconds, rounds: flags.rounds });
+      const rounds = milliseconds > slowMilliseconds ? Math.min(slowRounds, flags.rounds) : flags.rounds;
+      if (right) entries.push({ id, run: () => session.run(), milliseconds, rounds });
     } catch (error) {
       rows.push({ id, error: "", note: pc.red(`failed: ${`${(error as Error).message ?? error}`.split("\n")[0]}`) });
     }
@@ -178,7 +189,7 @@ async function compare(
     return [id, taken.length > 0 ? three(median(taken)) : "", ratio, error, note];
   });
   console.log(pc.bold(`\n(batch x heads, N, d) = ${sizeName(size)}, alpha = ${alpha}, ${direction}`));
-  console.log(renderTable(["contestant", "ms", "time / ours (90 %)", "error/allowed", ""], table, [1, 3]));
+  console.log(renderTable(["contestant", "ms", "time / ours, webgpu (90 %)", "error/allowed", ""], table, [1, 3]));
   return times;
 }
 
