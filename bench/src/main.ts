@@ -21,6 +21,7 @@ import { loadContestants } from "./contestants/index.js";
 import { ourName } from "./contestants/ours.js";
 import { peerVersions } from "./peers.js";
 import { barsTable, groupTable } from "./report.js";
+import { measureScaling } from "./scaling.js";
 import { allSizes } from "./sizes.js";
 import { type Group, runGroup } from "./suite.js";
 
@@ -118,6 +119,9 @@ say("");
 console.log("WebAssembly SIMD multiply-add, GFLOP/s:");
 for (const [name, speed] of Object.entries(figures)) console.log(`  ${name.padEnd(18)} ${speed.toFixed(1)}`);
 for (const loop of loops) console.log(`\nThe fastest ${loop.relaxed ? "relaxed" : "plain"} loop:\n${loop.text}`);
+const plain = loops.find((loop) => !loop.relaxed);
+const scaling = plain && !flags.processorTime ? await measureScaling(plain) : undefined;
+if (scaling !== undefined) console.log(`\nTwo threads run the plain loop ${scaling.toFixed(2)} times as fast as one.`);
 console.log();
 
 const random = createRandom(flags.seed);
@@ -129,7 +133,7 @@ await mkdir(dirname(file), { recursive: true });
 async function write(bars: readonly Bar[]): Promise<void> {
   const { rounds, seed, subject, processorTime = false } = flags;
   const settings = { rounds, seed, subject, processorTime };
-  const written = { machine, settings, refused: Object.fromEntries(refused), peaks: figures, groups, bars };
+  const written = { machine, settings, refused: Object.fromEntries(refused), peaks: figures, scaling, groups, bars };
   await writeFile(file, `${JSON.stringify(written, null, 1)}\n`);
 }
 

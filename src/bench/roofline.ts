@@ -18,6 +18,9 @@ export interface PeakLoop {
   readonly text: string;
   /** Floating-point operations of one run. */
   readonly operations: number;
+  /** What is run, for other threads: `run(passes)`. */
+  readonly module: WebAssembly.Module;
+  readonly passes: number;
   /** Runs; the sum of the accumulators of the first lane. */
   run(): number;
 }
@@ -148,11 +151,12 @@ export function peakLoops(): PeakLoop[] {
       const instructions = instructionsOf(body);
       const bytes = moduleOf(instructions, body.accumulators);
       if (!WebAssembly.validate(bytes)) continue;
-      const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes));
+      const module = new WebAssembly.Module(bytes);
+      const instance = new WebAssembly.Instance(module);
       const run = instance.exports.run as (passes: number) => number;
       const text = instructions.map((instruction) => instruction.text).join("\n");
       const operations = passes * steps * body.accumulators * 8;
-      loops.push({ name, relaxed, text, operations, run: () => run(passes) });
+      loops.push({ name, relaxed, text, operations, module, passes, run: () => run(passes) });
     }
   }
   return loops;
