@@ -4,7 +4,7 @@ import { attentionForward, type Head } from "../reference/attention.js";
 import { type DotProductOptions, dotProductAttention, dotProductAttentionBackward } from "../reference/dot-product.js";
 import { causalMask } from "../reference/masks.js";
 import { createRandom } from "../reference/random.js";
-import { sinkhornAttention, sinkhornNormalize } from "../reference/sinkhorn.js";
+import { sinkhornAttention, sinkhornAttentionBackward, sinkhornNormalize } from "../reference/sinkhorn.js";
 import { relativeError } from "../src/verify/compare.js";
 
 /** Relative error of a chain of up to some hundred float64 operations on numbers of the same size: 2⁹ half ulp. */
@@ -285,6 +285,31 @@ describe("Sinkhorn attention", () => {
     close(weights.subarray(0, 4), [1, 0, 0, 0]);
     expect([...weights].filter((w) => w === 0).length).toBe(6);
   });
+
+  test.each([1, 3, 5])(
+    "gradients under a mask, a query without keys among it, are slopes: %i updates",
+    (iterations) => {
+      const head = randomHead(29, 5, 6, 3, 2);
+      const mask = randomMask(30, 30).fill(1, 12, 18);
+      const options = { iterations, mask, scale: 0.7 };
+      const dOutput = randomHead(31, 5, 1, 2).q;
+      const gradient = sinkhornAttentionBackward(head, options, dOutput);
+      const { normal } = createRandom(32);
+      for (const name of ["q", "k", "v"] as const) {
+        const direction = head[name].map(() => normal());
+        const loss = (t: number) => {
+          const moved = { ...head, [name]: head[name].map((x, e) => x + t * direction[e]) };
+          return sinkhornAttention(moved, options).output.reduce((sum, o, e) => sum + o * dOutput[e], 0);
+        };
+        const slope = gradient[`d${name}`].reduce((sum, g, e) => sum + g * direction[e], 0);
+        // A step of 1e-4 leaves h^4 times the fifth derivative, and 2^-53/h times the few that the losses are.
+        const h = 1e-4;
+        const central = (step: number) => (loss(step) - loss(-step)) / (2 * step);
+        expect(Math.abs((4 * central(h / 2) - central(h)) / 3 - slope)).toBeLessThan(1e-10);
+      }
+      for (const x of gradient.dq.subarray(6, 9)) expect(Math.abs(x)).toBe(0);
+    },
+  );
 
   test("scores of 10^4 stay finite", () => {
     const { weights } = sinkhornAttention(randomHead(28, 5, 5, 3), { scale: 1e4 });
