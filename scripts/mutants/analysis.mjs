@@ -51,7 +51,11 @@ const spectra = [
       ["weights: detailed balance upside down", "logPi[from] + Math.log(", "logPi[from] - Math.log("],
       ["weights: kernel without the stationary distribution", "* root[i] * root[j];", ";"],
       ["weights: chain that is not balanced", "balanceTolerance = 1e-3", "balanceTolerance = 10"],
-      ["weights: eigenvalues ascending", "values.reverse(), im", "values, im"],
+      [
+        "weights: eigenvalues ascending",
+        "symmetricEigenvalues(symmetric, size).reverse()",
+        "symmetricEigenvalues(symmetric, size)",
+      ],
       ["weights: entropy without its weight", "entropy -= a * Math.log(a)", "entropy -= Math.log(a)"],
     ],
   ),

@@ -124,7 +124,11 @@ const baselines = [
       ["Sinkhorn: empty column", "v[j] = sum === Number.NEGATIVE_INFINITY ? 0 : -sum;", "v[j] = -sum;"],
       ["Sinkhorn: empty row", "u[i] = sum === Number.NEGATIVE_INFINITY ? 0 : -sum;", "u[i] = -sum;"],
       ["Sinkhorn: sign of the potential", "scores[i * M + j] + u[i] + v[j])", "scores[i * M + j] + u[i] - v[j])"],
-      ["Sinkhorn: masked value is read", "      if (mask?.[i * M + j]) continue;\n", ""],
+      [
+        "Sinkhorn: masked value is read",
+        "if (mask?.[i * M + j]) continue;\n      for (let c = 0; c < V; c++)",
+        "for (let c = 0; c < V; c++)",
+      ],
     ],
   ),
 ];

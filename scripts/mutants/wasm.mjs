@@ -55,11 +55,8 @@ export const mutants = [
       "masked = kind == PARTIAL || threshold || bad || tileRowCount != rows;",
       "masked = kind == PARTIAL || threshold || bad;",
     ],
-    [
-      "wasm: causal clips one key too many",
-      "if (field(Field.CAUSAL)) rowEnd = min(rowEnd, p1 + 1);",
-      "if (field(Field.CAUSAL)) rowEnd = min(rowEnd, p1);",
-    ],
+    ["wasm: causal clips one key too many", "rowEnd = min(tileEnd, p1 + 1);", "rowEnd = min(tileEnd, p1);"],
+    ["wasm: the keys that all queries see reach too far", "const seen = (p0 + 1) & -4;", "const seen = (p0 + 4) & -4;"],
     [
       "wasm: a window clips without its globals",
       "rowEnd = min(rowEnd, max(p1 + window + 1, g));",
@@ -145,7 +142,11 @@ export const mutants = [
   ]),
   ...inFastPath("assembly/backward.ts", [
     ["wasm: gradients of the key head before are kept", "memory.fill(dKeys, 0, rows * (<usize>P << 2));", ""],
-    ["wasm: gradients on the sphere are not projected", "if (sphere) x -= along * component(points, d, pitch);", ""],
+    [
+      "wasm: gradients on the sphere are not projected",
+      "for (let d = 0; d < E; d++) along += component(points, d, pitch) * component(gradient, d, pitch);",
+      "",
+    ],
     [
       "wasm: sums of one part replace those before",
       "store<f64>(sums, load<f64>(sums) + orderSum);",
