@@ -56,6 +56,11 @@ export const mutants = [
       "masked = kind == PARTIAL || threshold || bad;",
     ],
     ["wasm: causal clips one key too many", "rowEnd = min(tileEnd, p1 + 1);", "rowEnd = min(tileEnd, p1);"],
+    [
+      "wasm: the stairs of a causal tile are a step too low",
+      "lane0 + keyLength - queryLength + 8 - row0",
+      "lane0 + keyLength - queryLength - row0",
+    ],
     ["wasm: the keys that all queries see reach too far", "const seen = (p0 + 1) & -4;", "const seen = (p0 + 4) & -4;"],
     [
       "wasm: a window clips without its globals",
