@@ -88,14 +88,19 @@ export async function scoreNearestPairs(
     const rows = lengths.length;
     const size = tokens.length / rows;
     const [layer] = await model.attention({ tokens, lengths });
-    const distances = Array.from({ length: rows }, (_, row) => pairDistances(layer, model.config, size, row));
-    const mask = new Uint8Array(rows * size * size);
+    // How many points mask a pair; thresholds ascend, so these are the first ones.
+    const masking = new Uint8Array(rows * size * size);
+    for (let row = 0; row < rows; row++) {
+      const distances = pairDistances(layer, model.config, size, row);
+      for (let i = 0; i < distances.length; i++) {
+        let points = 0;
+        while (points < thresholds.length && distances[i] >= thresholds[points]) points++;
+        masking[row * size * size + i] = points;
+      }
+    }
+    const mask = new Uint8Array(masking.length);
     return (p) => {
-      const threshold = thresholds[p];
-      distances.forEach((all, row) => {
-        const start = row * size * size;
-        for (let i = 0; i < all.length; i++) mask[start + i] = all[i] >= threshold ? 1 : 0;
-      });
+      for (let i = 0; i < mask.length; i++) mask[i] = p < masking[i] ? 1 : 0;
       return mask;
     };
   };

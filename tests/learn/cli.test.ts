@@ -295,6 +295,21 @@ describe("fna analyze", () => {
       "--json",
     ]);
     expect([code, err]).toEqual([0, ""]);
+    // The number of threads is the machine's own, and does not change a bit.
+    for (const threads of ["1", "3"]) {
+      const again = await fna([
+        "analyze",
+        ...files,
+        "--lengths",
+        "8,16,500",
+        "--mails",
+        "2",
+        "--json",
+        "--threads",
+        threads,
+      ]);
+      expect(again.out).toBe(out);
+    }
     const { models, documents } = JSON.parse(out);
     expect(documents).toBe(24);
     expect(

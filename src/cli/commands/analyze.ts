@@ -1,5 +1,6 @@
 /** `fna analyze`: what the attention of trained models does on held-out documents. */
 
+import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import manifest from "../../../package.json" with { type: "json" };
 import type { Corpus } from "../../data/corpus.js";
@@ -38,6 +39,9 @@ Examples:
 /** The page tells so many series apart. */
 const mostCheckpoints = 4;
 
+/** Threads unless told otherwise: more have little to share in a batch. */
+const mostThreads = 4;
+
 export function addAnalyze(program: Command, io: Io, finish: (code: number) => void): void {
   addCorporaFlag(
     program
@@ -59,7 +63,12 @@ export function addAnalyze(program: Command, io: Io, finish: (code: number) => v
       400,
     )
     .option("--seed <number>", "of the random masks", integerIn(0, 2 ** 32 - 1), 1)
-    .option("--threads <number>", "threads that share a batch, an integer in [1, 256]", integerIn(1, 256), 1)
+    .option(
+      "--threads <number>",
+      "threads that share a batch, an integer in [1, 256]",
+      integerIn(1, 256),
+      Math.min(mostThreads, availableParallelism()),
+    )
     .option("--out <file>", "write the page to this file")
     .option("--json", "print everything as JSON and nothing else")
     .addHelpText("after", help)
