@@ -12,11 +12,14 @@
 
 import { describe, expect, test } from "vitest";
 import { type EncoderStep, encoderForward } from "../reference/encoder.js";
+import { multiHeadForward } from "../reference/multi-head.js";
 import { createRandom } from "../reference/random.js";
 import { createClassifier, NonFiniteError } from "../src/models/index.js";
 import type { Classifier, ClassifierConfig, LabelledBatch, ModelState, NamedTensor } from "../src/models/types.js";
+import { tensor } from "../src/verify/golden.js";
 import { readClassifier } from "../src/verify/golden-classifier.js";
 import { loadGolden } from "../src/verify/golden-files.js";
+import { readMultiHead } from "../src/verify/golden-multi-head.js";
 
 const base: ClassifierConfig = { width: 6, ffnWidth: 8, vocabulary: 9, maxLength: 7, classes: 3 };
 const sphereWithBiases = {
@@ -179,6 +182,67 @@ test.each(golden)("golden case $id in float32", async (c) => {
   for (const [name, over] of Object.entries(await excess(classifier, widen(rounded), texts))) {
     expect(over, name).toBeLessThanOrEqual(1);
   }
+});
+
+/** Of multihead those classes that the encoder has: on the sphere the authors' own normalise otherwise. */
+const multiHead = loadGolden("multihead").cases.filter(({ config }) => config.geometry !== "sp");
+
+test.each(multiHead)("golden multi-head case $id: the weights in float32", async (c) => {
+  const { calls } = readMultiHead(c);
+  const [{ modelDim: width, queries: tokens, heads }] = calls;
+  const alpha = (c.config.alpha as number | undefined) ?? 1.2;
+  const isFractional = c.config.geometry === "rd";
+  const fractional = {
+    alpha,
+    kappa: (c.config.dist_scale as number) * (c.config.bandwidth as number) ** (1 / alpha),
+    intrinsicDim: c.config.d_intrinsic as number,
+  };
+  using classifier = await createClassifier({
+    ...(isFractional && fractional),
+    attention: isFractional ? "fna-euclidean" : "dot-product",
+    ...{ width, heads, vocabulary: calls.length * tokens, maxLength: tokens, positions: "none" },
+    orthogonal: (c.config.class_name as string).startsWith("OP"),
+    qkShare: c.config.qk_share as boolean,
+    projectionBias: c.config.qkv_bias as boolean,
+  });
+  // The points are the embeddings of tokens of which each comes once.
+  const x = tensor(c.inputs, "x").data;
+  const parameters: Record<string, NamedTensor> = {
+    ...classifier.state().parameters,
+    "embedding.weight": { shape: [x.length / width, width], data: Float32Array.from(x) },
+  };
+  for (const [name, { shape }] of Object.entries(classifier.state().parameters)) {
+    const stored = name.startsWith("layers.0.mha.") && tensor(c.state_dict, name.slice("layers.0.mha.".length)).data;
+    if (stored) parameters[name] = { shape, data: Float32Array.from(stored) };
+  }
+  classifier.load({ seed: 1, step: 0, parameters });
+  const batchOf = {
+    tokens: Int32Array.from({ length: x.length / width }, (_, i) => i),
+    lengths: new Int32Array(calls.length).fill(tokens),
+  };
+  const mask = Uint8Array.from(tensor(c.inputs, "attn_mask").data);
+  const [{ weights }] = await classifier.attention(batchOf, { mask });
+  const golden = tensor(c.outputs, "attn_weights").data;
+
+  // As at the top of this file, with the points for parameters: what a change of 2^-20 of them does to the weights, times the
+  // sums on the way (projection, distance, row) and the rounding of what is read.
+  const random = createRandom(1);
+  const truth = calls.flatMap((call) => multiHeadForward(call).heads.map((head) => head.weights));
+  let amplification = 1;
+  for (let round = 0; round < 3; round++) {
+    const moved = calls.flatMap((call) =>
+      multiHeadForward({
+        ...call,
+        x: call.x.map((value) => value * (1 + 2 ** -20 * (2 * random.uniform() - 1))),
+      }).heads.map((head) => head.weights),
+    );
+    const change = Math.max(...moved.map((w, i) => largest(w.map((value, p) => value - truth[i][p]))));
+    amplification = Math.max(amplification, change / 2 ** -20);
+  }
+  const depth = 2 * width + tokens + 8;
+  expect(weights).toHaveLength(golden.length);
+  expect(largest(golden.map((w, p) => w - weights[p]))).toBeLessThanOrEqual(amplification * depth * 2 ** -24);
+  expect(largest(golden)).toBeGreaterThan(0.1);
 });
 
 /** Two classes that differ by one word: a model that learns anything learns this. */

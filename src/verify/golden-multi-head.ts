@@ -31,32 +31,17 @@ export function checkMultiHead(cases: readonly GoldenCase[]): Check[] {
 }
 
 function checkCase(c: GoldenCase): Check[] {
-  const x = tensor(c.inputs, "x");
-  const mask = tensor(c.inputs, "attn_mask").data;
   const dOutput = tensor(c.inputs, "dout").data;
-  const [batch, tokens, modelDim] = x.shape;
-  const { parameters, orthogonal } = readParameters(c, modelDim);
+  const { calls, orthogonal } = readMultiHead(c);
 
   const output: number[] = [];
   const dx: number[] = [];
   const weights: number[] = [];
   const gradients: MultiHeadGradient[] = [];
-  for (let b = 0; b < batch; b++) {
-    const call: MultiHead = {
-      x: x.data.subarray(b * tokens * modelDim, (b + 1) * tokens * modelDim),
-      queries: tokens,
-      modelDim,
-      heads: c.config.n_heads as number,
-      parameters,
-      attention: attentionOf(c),
-      mask: maskOf(c, mask.subarray(b * tokens * tokens, (b + 1) * tokens * tokens), tokens),
-    };
+  for (const [b, call] of calls.entries()) {
+    const { length } = call.x;
     const result = multiHeadForward(call);
-    const gradient = multiHeadBackward(
-      call,
-      result,
-      dOutput.subarray(b * tokens * modelDim, (b + 1) * tokens * modelDim),
-    );
+    const gradient = multiHeadBackward(call, result, dOutput.subarray(b * length, (b + 1) * length));
     output.push(...result.output);
     for (const head of result.heads) weights.push(...head.weights);
     dx.push(...gradient.dx);
@@ -69,6 +54,7 @@ function checkCase(c: GoldenCase): Check[] {
     check(c, "dx", dx, tensor(c.grads, "dx").data),
   ];
   const expected = c.grads?.params as Record<string, unknown>;
+  const { modelDim } = calls[0];
   const named = parameterGradients(gradients, orthogonal, modelDim);
   for (const name of Object.keys(expected)) {
     checks.push(check(c, name, named[name] ?? [], tensor(expected as never, name).data));
@@ -80,6 +66,27 @@ function checkCase(c: GoldenCase): Check[] {
     );
   }
   return checks;
+}
+
+/** The calls of a case, one for each entry of its batch, and its orthogonal parameters by their projections. */
+export function readMultiHead(c: GoldenCase): {
+  calls: MultiHead[];
+  orthogonal: Readonly<Record<string, OrthogonalParameter>>;
+} {
+  const x = tensor(c.inputs, "x");
+  const mask = tensor(c.inputs, "attn_mask").data;
+  const [batch, tokens, modelDim] = x.shape;
+  const { parameters, orthogonal } = readParameters(c, modelDim);
+  const calls = Array.from({ length: batch }, (_, b) => ({
+    x: x.data.subarray(b * tokens * modelDim, (b + 1) * tokens * modelDim),
+    queries: tokens,
+    modelDim,
+    heads: c.config.n_heads as number,
+    parameters,
+    attention: attentionOf(c),
+    mask: maskOf(c, mask.subarray(b * tokens * tokens, (b + 1) * tokens * tokens), tokens),
+  }));
+  return { calls, orthogonal };
 }
 
 function check(c: GoldenCase, name: string, actual: ArrayLike<number>, expected: Float64Array): Check {
