@@ -95,10 +95,10 @@ export function slope_backward(rows: i32, negative: bool): void {
       // s is MASKED where dS is 0: the product is finite.
       order = f32x4.add(order, f32x4.mul(dS, v128.load(s + at)));
       const slope = onSphere ? ratio : v128.and(ratio, f32x4.gt(x, zero));
-      const t = f32x4.mul(dS, slope);
-      const share = f32x4.mul(t, x);
-      length = f32x4.add(length, onSphere ? share : f32x4.mul(share, x));
-      c = f32x4.mul(t, scale);
+      // z/(1 + z) first: in the plane dS/(z (1 + z)) of a far pair may be subnormal and have few digits.
+      const share = f32x4.mul(slope, x);
+      length = f32x4.add(length, f32x4.mul(dS, onSphere ? share : f32x4.mul(share, x)));
+      c = f32x4.mul(f32x4.mul(dS, slope), scale);
     }
     if (onSphere) {
       // c^2/4 = sin^2(theta/2) = y:  sin theta = 2 sqrt(y (1 - y)).  At alpha = 2, z/sin theta is finite at 0.

@@ -290,6 +290,21 @@ describe("extreme numbers", () => {
       ),
     ).toBeLessThan(1e-4);
   });
+
+  test("dKappa keeps the digits of a pair so far that dS/(z (1 + z)) is subnormal", async () => {
+    const numbers = { batch: 1, heads: 1, queries: 1, keys: 2, headDim: 1 };
+    const inputs = { ...numbers, q: Float32Array.of(0), k: Float32Array.of(0, 2 ** 32), v: Float32Array.of(-0.5, 3) };
+    const options: AttentionOptions = { alpha: 2 ** -10, intrinsicDim: 2.5 };
+    const dOutput = Float32Array.of(-0.5);
+    const found = await device.forward(inputs, options);
+    const truth = await reference.forward(inputs, options);
+    const gradient = await device.backward(inputs, options, { ...found, dOutput });
+    const slope = await reference.backward(inputs, options, { ...truth, dOutput });
+    // The nearest key, at z = 0, has no part in it; what arrives at the far one adds up without cancelling.
+    const score = (2.5 + 2 ** -10) * Math.log1p(2 ** 32);
+    const relative = u * (8 * (1 + score) + 14);
+    expect(Math.abs(gradient.dKappa[0] / slope.dKappa[0] - 1)).toBeLessThan(relative);
+  });
 });
 
 describe("length scales", () => {
