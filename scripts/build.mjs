@@ -7,7 +7,7 @@
  * sources: stack traces name them. Chunks that only the command line loads have none.
  */
 
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
@@ -61,6 +61,8 @@ async function bundle() {
     if (library.has(name.replace(/\.map$/, ""))) await writeFile(path, name.endsWith(".map") ? byLine(text) : text);
     else if (name.endsWith(".js")) await writeFile(path, text.replace(/^\/\/# sourceMappingURL=.*$/m, ""));
   }
+  // npm makes it executable where it installs the package, and not again after a build.
+  await chmod(`${root}dist/cli.js`, 0o755);
 }
 
 /** Adds an output and all that it imports, at once or later, to `reached`. */
