@@ -7,18 +7,16 @@ const wgsl = "src/backends/webgpu/wgsl";
 /** @type {import("./list.mjs").Mutant[]} */
 export const mutants = [
   ...inFastPath(`${wgsl}/softmax.wgsl.ts`, [
-    ["webgpu: sums are not rescaled when the maximum rises", "    mass *= factor;\n", ""],
-    [
-      "webgpu: the maximum of one thread for the row",
-      "next = max(next, vec4f(tops[own8.x + t], tops[own8.y + t], tops[own8.z + t], tops[own8.w + t]));",
-      "next = max(next, vec4f(tops[own8.x + tc], tops[own8.y + tc], tops[own8.z + tc], tops[own8.w + tc]));",
-    ],
-    ["webgpu: the bias is added", "score(h, z) - bias;", "score(h, z) + bias;"],
+    ["webgpu: sums are not rescaled when the maximum rises", " *= factor", " += 0.0 * factor"],
+    ["webgpu: the maximum of one thread for the row", 'topAt(n, "t")}); }', 'topAt(n, "tc")}); }'],
+    ["webgpu: the bias is added", 'biased ? " - bias"', 'biased ? " + bias"'],
   ]),
   ...inFastPath(`${wgsl}/tile.wgsl.ts`, [
     ["webgpu: causal counts from the first key", "let p = i + vec4i(h.keyLength - h.queryLength);", "let p = i;"],
     ["webgpu: axes of a tile swapped", '"let i = column; let j = row;"', '"let i = row; let j = column;"'],
-    ["webgpu: the tail of a slice is taken twice", "let count = min(SLICE, width - first);", "let count = SLICE;"],
+    ["webgpu: slices of points overlap", "let count = min(", "let count = max("],
+    ["webgpu: rows of a thread share their flags", "(rowFlags >> (2u * e)) & 3u", "rowFlags & 3u"],
+    ["webgpu: masks of the first row for all", "<< (4u * e);", ";"],
   ]),
   ...inFastPath(`${wgsl}/math.wgsl.ts`, [
     ["webgpu: log(1 + z) of small z", "let f = fma(z, scale, scale - 1.0);", "let f = (z + 1.0) * scale - 1.0;"],
@@ -27,7 +25,7 @@ export const mutants = [
   ...inFastPath(`${wgsl}/backward.wgsl.ts`, [
     ["webgpu: delta left out", "g.dScore = g.weight * (product - delta);", "g.dScore = g.weight * product;"],
   ]),
-  ...inFastPath(`${wgsl}/pack.wgsl.ts`, [
+  ...inFastPath(`${wgsl}/pack-backward.wgsl.ts`, [
     [
       "webgpu: gradients on the sphere are not projected",
       "let x = fma(-total, points[start + d / 4u][d % 4u], bitcast<f32>(gradient[to + d]));",
