@@ -32,15 +32,15 @@ export interface Sources {
 /** Largest scale, in the coordinates of the kernels, for which squares of z stay in float32. */
 const mostScale = 2 ** 55;
 
-/** Workgroups that a GPU of middle size has work with. */
+/** Workgroups that keep a GPU of middle size busy. */
 const busyWorkgroups = 64;
 
 /**
- * Rows of a thread in the forward pass. Eight take a third fewer reads of each pair than four, but make half as many workgroups,
+ * Rows of a thread in the forward pass. Eight take a quarter to a third fewer reads than four, but make half as many workgroups,
  * each of which wastes rows where queries are few.
  */
 export function patchOf({ batch, heads, queries }: Pick<Plan, "batch" | "heads" | "queries">): number {
-  return queries >= 64 && batch * heads * Math.floor(queries / 64) >= busyWorkgroups ? 8 : 4;
+  return batch * heads * Math.floor(queries / 64) >= busyWorkgroups ? 8 : 4;
 }
 
 /** What a tensor is bound as: its own element 0 comes `shift` elements after the start of the binding. */
