@@ -47,6 +47,11 @@ export const mutants = [
       "values + keyRow * (<usize>V << 2), keyLength, flags(false), columns",
       "values + keyRow * (<usize>D << 2), keyLength, flags(false), columns",
     ],
+    [
+      "wasm: keys after the cut of a causal tile are skipped",
+      "for (let first = 0; first < limit; first = tileEnd) {",
+      "for (let first = 0; first < limit; first = (first & -64) + 64) {",
+    ],
     ["wasm: weights of one block over those of the block before", "out += <usize>rows * (<usize>M << 2);", ""],
   ]),
   ...inFastPath("assembly/tile.ts", [
@@ -61,7 +66,6 @@ export const mutants = [
       "lane0 + keyLength - queryLength + 8 - row0",
       "lane0 + keyLength - queryLength - row0",
     ],
-    ["wasm: the keys that all queries see reach too far", "const seen = (p0 + 1) & -4;", "const seen = (p0 + 4) & -4;"],
     [
       "wasm: a window clips without its globals",
       "rowEnd = min(rowEnd, max(p1 + window + 1, g));",
