@@ -6,6 +6,8 @@ export const survivors = {
     "v may be left out for weights only, for which no device reads it: all tests pass also with undefined in its place",
   "assembly/backward.ts: for (let block = own; block < blocks; block += parts) backward_unit(b, h, block, block + 1);  ->  for (let block = own; block <= blocks; block += parts) backward_unit(b, h, block, block + 1);":
     "the block after the last has no rows: every tile of it is skipped, nothing is written and 0 is added to the sums of the head",
+  "assembly/distance.ts: let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);  ->  let a0 = f32x4.splat(1), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);":
+    "every chunk of components, the first as well, begins by setting it to 0",
   "assembly/masks.ts: export const PARTIAL: i32 = 2;  ->  export const PARTIAL: i32 = 3;":
     "the kinds of a tile are compared with each other by name only",
   "assembly/masks.ts: while (at + 16 <= end) {  ->  while (at + 16 < end) {":

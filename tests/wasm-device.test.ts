@@ -72,21 +72,30 @@ describe("a-priori float32 bounds", () => {
   });
 
   // Each point is a common centre and a component of its own, so that 2 q.k is about 0.6 (|q|^2 + |k|^2) of every pair: no
-  // group of pairs is close, and the whole tile takes the expanded form of the distance.
-  test("points of many components that are neither close nor at right angles", async () => {
-    const random = createRandom(14);
-    const numbers = (length: number) => Float64Array.from({ length }, () => Math.fround(random.normal()));
-    const points = (rows: number, own: number) =>
-      Float64Array.from({ length: rows * 64 }, (_, e) =>
-        Math.fround(0.15 + (e % 64 === own + Math.floor(e / 64) ? 1 + 0.1 * random.uniform() : 0)),
-      );
-    const shape = { batch: 1, heads: 1, queries: 32, keys: 32, headDim: 64, valueDim: 2 };
-    const inputs = { ...shape, q: points(32, 0), k: points(32, 32), v: numbers(64) };
-    const problem = { inputs, options: { alpha: 2, kappa: 1 }, dOutput: numbers(64), kind: "normal" as const };
-    for (const check of await judgeFloat32(device, problem, "expanded")) {
-      expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
-    }
-  });
+  // group of pairs is close, and the whole tile takes the expanded form of the distance. Where one side is longer than the
+  // other, so is its part in the sum, and a wrong one cannot pass for a close pair, which is summed again.
+  test.each([
+    [1, 1],
+    [4, 1],
+    [1, 4],
+  ])(
+    "points of many components that are neither close nor at right angles, of length %d and %d",
+    async (long, wide) => {
+      const random = createRandom(14);
+      const numbers = (length: number) => Float64Array.from({ length }, () => Math.fround(random.normal()));
+      const points = (rows: number, own: number, size: number) =>
+        Float64Array.from({ length: rows * 64 }, (_, e) =>
+          Math.fround(size * (0.15 + (e % 64 === own + Math.floor(e / 64) ? 1 + 0.1 * random.uniform() : 0))),
+        );
+      const shape = { batch: 1, heads: 1, queries: 32, keys: 32, headDim: 64, valueDim: 2 };
+      const inputs = { ...shape, q: points(32, 0, long), k: points(32, 32, wide), v: numbers(64) };
+      const options = { alpha: 2, kappa: Math.max(long, wide) };
+      const problem = { inputs, options, dOutput: numbers(64), kind: "normal" as const };
+      for (const check of await judgeFloat32(device, problem, "expanded")) {
+        expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
+      }
+    },
+  );
 
   // One long chain of additions in an inner product rounds more than the distance of two points beside a common centre allows.
   test.each([64, 65, 128, 512])("points of %d components around a common centre", async (headDim) => {
