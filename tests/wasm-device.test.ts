@@ -175,6 +175,16 @@ describe("masks at the edges", () => {
     expect(difference(found, truth)).toBeLessThan(8 * 6 * u);
   });
 
+  // The mask is read 16 bytes at a time, and the rest of a row one by one.
+  test.each([16, 17])("a mask may leave out the keys from %d on, and no others", async (first) => {
+    const inputs = inputsOf({ queries: 5, keys: 20, headDim: 2 });
+    const mask = Uint8Array.from({ length: 20 }, (_, j) => Number(j >= first));
+    const found = await device.weights(inputs, { mask });
+    const truth = await reference.weights(inputs, { mask });
+    // As above: 8u(1 + max|s|), max|s| < 5, of a weight of at most 1.
+    expect(difference(found, truth)).toBeLessThan(8 * 6 * u);
+  });
+
   test("a distance threshold holds for all of many queries", async () => {
     const inputs = inputsOf({ queries: 1100, keys: 4, headDim: 1 });
     const near = (x: Floats) => Array.from(x, (weight) => weight > 0);
