@@ -12,6 +12,7 @@ export default defineConfig({
       reporter: ["text", "json-summary"],
       // A figure is worth having also where a test has failed.
       reportOnFailure: true,
+      thresholds: { branches: 95 },
     },
   },
 });
