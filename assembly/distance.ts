@@ -48,8 +48,8 @@ const CHUNK: usize = 16 * 16;
 export let apart: bool = false;
 
 /**
- * Writes d^2 of `rows` keys, or fewer (see `rowsOf`), and returns the largest of each lane. `qq` and `kk` have the squares |q|^2 and |k|^2 and are read only if
- * `expanded`.
+ * Writes d^2 of `rows` keys, or fewer (see `rowsOf`), and returns the largest of each lane. `qq` and `kk` have the squares
+ * |q|^2 and |k|^2 and are read only if `expanded`.
  */
 export function distance_forward(
   q: usize, k: usize, z: usize, rows: i32, stair: i32, dim: i32, expanded: bool, qq: usize, kk: usize,
