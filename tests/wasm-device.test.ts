@@ -201,6 +201,7 @@ describe("NaN and Infinity", () => {
     { window: 3 },
     { manifold: "sphere", alpha: 2 },
     { degreeNormalization: 1, causal: true },
+    { degreeNormalization: 1, window: 3 },
     { distanceThreshold: 0.3, window: 20 },
     { bandwidth: "median", window: 9 },
     { keyLengths: Int32Array.of(50) },
