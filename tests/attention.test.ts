@@ -383,6 +383,20 @@ describe("results and lifecycle", () => {
     expect(await next).toEqual(await attention.forward(call));
   });
 
+  test("an aborted signal refuses a call at once, not behind those that wait", async () => {
+    const settled: string[] = [];
+    const first = attention.forward(inputs()).then(() => settled.push("first"));
+    const second = attention.forward(inputs(), { signal: AbortSignal.abort() }).catch(() => settled.push("refused"));
+    await Promise.all([first, second]);
+    expect(settled).toEqual(["refused", "first"]);
+  });
+
+  test.each([0, Float32Array.of(1, 0), 2.1, Float32Array.of(2.1, 1)])("no order is 0 or above 2: %o", async (alpha) => {
+    await expect(attention.forward(inputs(), { alpha })).rejects.toThrow(
+      /^alpha(\[\d\])?: expected a number in \(0, 2\]/,
+    );
+  });
+
   test("dispose is idempotent and refuses later calls", async () => {
     const own = await createAttention({ device: "reference" });
     const waiting = own.forward(inputs());
