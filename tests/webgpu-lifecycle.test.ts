@@ -74,6 +74,23 @@ describe.runIf(backend)("whose the GPU is", { timeout: patience }, () => {
     expect((await own.gpu.device.lost).reason).toBe("destroyed");
   });
 
+  test.each(["own", "given"])(
+    "a call that dispose cuts off says that it was, on a device that is %s",
+    async (owner) => {
+      const device = owner === "given" ? (await requestDevice()).device : undefined;
+      const attention = await createWebgpu(device && { gpu: { device } });
+      const { queue } = attention.gpu!.device;
+      const submit = queue.submit.bind(queue);
+      queue.submit = (commands) => {
+        queue.submit = submit;
+        attention.dispose();
+        return submit(commands);
+      };
+      await expect(attention.forward(inputsOf({}))).rejects.toThrow(/disposed/);
+      device?.destroy();
+    },
+  );
+
   test("auto leaves a CPU adapter alone and says why, unless it is given", async () => {
     const attention = await createAttention();
     if (backend!.gpu.isSoftware) {

@@ -136,19 +136,25 @@ class WebgpuDevice implements WebgpuBackend {
     kept: Kept | undefined,
     run: (runner: Runner) => Promise<Result>,
   ): Promise<Result> {
-    const result = this.#last.then(() => {
+    const result = this.#last.then(async () => {
       this.#refuseDisposed();
       const { runner } = this.#opened;
-      return runner.call(async () => {
-        try {
-          return await run(runner);
-        } catch (error) {
-          const { refuseUnusable } = await import("./on-demand.js");
-          const places = Object.entries(kept ?? {}).map(([name, tensor]) => [`out.${name}`, tensor]);
-          await refuseUnusable(runner.device, { ...tensors, ...Object.fromEntries(places) });
-          throw error;
-        }
-      });
+      try {
+        return await runner.call(async () => {
+          try {
+            return await run(runner);
+          } catch (error) {
+            const { refuseUnusable } = await import("./on-demand.js");
+            const places = Object.entries(kept ?? {}).map(([name, tensor]) => [`out.${name}`, tensor]);
+            await refuseUnusable(runner.device, { ...tensors, ...Object.fromEntries(places) });
+            throw error;
+          }
+        });
+      } catch (error) {
+        // A call that dispose has cut off fails in one way or another, mostly as on a lost device.
+        this.#refuseDisposed();
+        throw error;
+      }
     });
     this.#last = result.catch(() => {});
     return result;
