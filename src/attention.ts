@@ -190,6 +190,7 @@ export class Attention<R extends Floats = Floats> {
   }
 
   #sync<Name extends "forwardSync" | "backwardSync" | "weightsSync">(name: Name): NonNullable<Backend[Name]> {
+    this.#refuseDisposed();
     const method = this.#backend[name];
     if (method === undefined) {
       const later = name.replace("Sync", "");
