@@ -58,11 +58,14 @@ describe("createAttention", () => {
     automatic.dispose();
   });
 
-  test("a device that cannot answer at once says so", () => {
+  test("a device that cannot answer at once says so, unless it is disposed", () => {
     const { forwardSync: _, ...later } = createReferenceBackend();
-    expect(() => new Attention(later).forwardSync(inputs())).toThrow(
+    const attention = new Attention(later);
+    expect(() => attention.forwardSync(inputs())).toThrow(
       "forwardSync: reference cannot answer without waiting; await forward()",
     );
+    attention.dispose();
+    expect(() => attention.forwardSync(inputs())).toThrow(/disposed/);
   });
 
   test("the wasm device answers in float32, and refuses float64 by name", async () => {
