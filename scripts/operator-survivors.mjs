@@ -2,6 +2,8 @@
 
 /** @type {Record<string, string>} */
 export const survivors = {
+  "src/attention.ts: this.#refuseDisposed();  ->  (left out) (2)":
+    "whoever waits is refused by the queue or the device, and whoever does not by the question before this one",
   "src/attention.ts: return { plan: makePlan(inputs, common), tensors: { q, k, v: v ?? new arrays[0](0) }, signal, kept };  ->  return { plan: makePlan(inputs, common), tensors: { q, k, v: v ?? new arrays[0](1) }, signal, kept };":
     "v may be left out for weights only, for which no device reads it: all tests pass also with undefined in its place",
   "assembly/backward.ts: for (let block = own; block < blocks; block += parts) backward_unit(b, h, block, block + 1);  ->  for (let block = own; block <= blocks; block += parts) backward_unit(b, h, block, block + 1);":
