@@ -8,9 +8,9 @@
 
 import { createRandom } from "../../reference/random.js";
 import type { Scores } from "../data/metrics.js";
-import { score } from "../data/metrics.js";
-import type { Batch, Classifier, LayerAttention, ResolvedConfig } from "../models/types.js";
-import { collate, type Encoded, evenly, sortedBatches } from "./batches.js";
+import type { Classifier, LayerAttention, ResolvedConfig } from "../models/types.js";
+import { collate, type Encoded, evenly } from "./batches.js";
+import { evaluateCurve, type OverridesOf } from "./evaluate.js";
 
 /** A point of a curve of scores. */
 export interface ScoredAt {
@@ -21,32 +21,16 @@ export interface ScoredAt {
 /** 0, 0.1, …, 1: shares of pairs. */
 export const tenths = Array.from({ length: 11 }, (_, i) => i / 10);
 
-/** Masks of one batch, one for each point of the curve: [N, N], or [B, N, N]. 1 = may not attend. */
-type MasksOf = (batch: Batch) => Promise<(point: number) => Uint8Array>;
-
-/** Scores of a model under the masks of each of `points`. */
-async function scoreCurve(
+/** Scores of a model under masks for each of `tenths`. */
+async function scoreTenths(
   model: Pick<Classifier, "predict" | "config">,
   held: Encoded,
   batch: number,
-  points: readonly number[],
-  masksOf: MasksOf,
+  masksOf: OverridesOf,
   onBatch: () => void,
 ): Promise<ScoredAt[]> {
-  const { classes } = model.config;
-  const probabilities = points.map(() => new Float32Array(held.tokens.length * classes));
-  for (const indices of sortedBatches(held, batch)) {
-    onBatch();
-    const { labels: _labels, ...data } = collate(held, indices);
-    const maskAt = await masksOf(data);
-    for (const [p, found] of probabilities.entries()) {
-      const answer = await model.predict(data, { mask: maskAt(p) });
-      for (const [row, i] of indices.entries()) {
-        found.set(answer.probabilities.subarray(row * classes, (row + 1) * classes), i * classes);
-      }
-    }
-  }
-  return points.map((at, p) => ({ at, scores: score(probabilities[p], held.labels, classes) }));
+  const scores = await evaluateCurve(model, held, batch, tenths.length, masksOf, onBatch);
+  return tenths.map((at, p) => ({ at, scores: scores[p] }));
 }
 
 /**
@@ -63,14 +47,14 @@ export function scoreRandomMasks(
   const longest = held.tokens.reduce((length, tokens) => Math.max(length, tokens.length), 1);
   const random = createRandom(seed);
   const draws = Float64Array.from({ length: longest ** 2 }, () => random.uniform());
-  const masksOf: MasksOf = async ({ tokens, lengths }) => {
+  const masksOf: OverridesOf = async ({ tokens, lengths }) => {
     const mask = new Uint8Array((tokens.length / lengths.length) ** 2);
     return (p) => {
       for (let i = 0; i < mask.length; i++) mask[i] = draws[i] < tenths[p] ? 1 : 0;
-      return mask;
+      return { mask };
     };
   };
-  return scoreCurve(model, held, batch, tenths, masksOf, onBatch);
+  return scoreTenths(model, held, batch, masksOf, onBatch);
 }
 
 /**
@@ -84,7 +68,7 @@ export async function scoreNearestPairs(
   onBatch: () => void = () => {},
 ): Promise<ScoredAt[]> {
   const thresholds = await distanceQuantiles(model, held, tenths);
-  const masksOf: MasksOf = async ({ tokens, lengths }) => {
+  const masksOf: OverridesOf = async ({ tokens, lengths }) => {
     const rows = lengths.length;
     const size = tokens.length / rows;
     const [layer] = await model.attention({ tokens, lengths });
@@ -101,10 +85,10 @@ export async function scoreNearestPairs(
     const mask = new Uint8Array(masking.length);
     return (p) => {
       for (let i = 0; i < mask.length; i++) mask[i] = p < masking[i] ? 1 : 0;
-      return mask;
+      return { mask };
     };
   };
-  return scoreCurve(model, held, batch, tenths, masksOf, onBatch);
+  return scoreTenths(model, held, batch, masksOf, onBatch);
 }
 
 /** Distances below which the shares of all pairs lie, over eight held-out texts. 0 keeps none, 1 all. */
