@@ -1,8 +1,8 @@
-/** Inputs for tests of the wasm device, and the comparison of its results. */
+/** Inputs for tests of the float32 devices, and the comparison of their results. */
 
 import { expect } from "vitest";
-import { createRandom } from "../../reference/random.js";
-import type { AttentionInputs, Floats } from "../../src/types.js";
+import { createRandom } from "../reference/random.js";
+import type { AttentionInputs, Floats } from "../src/types.js";
 
 /** Standard normal numbers. */
 export function normals(length: number, seed: number, scale = 1): Float32Array<ArrayBuffer> {

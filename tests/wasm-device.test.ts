@@ -11,7 +11,7 @@ import { inputKinds, randomProblem } from "../src/verify/battery.js";
 import { loadGolden } from "../src/verify/golden-files.js";
 import { checkGoldenOnDevice, deviceGroups } from "../src/verify/golden-problems.js";
 import { judgeFloat32 } from "../src/verify/judge-float32.js";
-import { difference, inputsOf, normals } from "./wasm/inputs.js";
+import { difference, inputsOf, normals } from "./float32-inputs.js";
 
 const u = 2 ** -24;
 const device = new Attention<Float32Array>(await createWasmBackend());

@@ -21,8 +21,8 @@ import { makePlan } from "../src/plan.js";
 import type { AttentionOptions } from "../src/types.js";
 import { inputKinds, randomProblem } from "../src/verify/battery.js";
 import { judgeFloat32 } from "../src/verify/judge-float32.js";
+import { difference, inputsOf, normals } from "./float32-inputs.js";
 import { slowSteps } from "./slow-steps.js";
-import { difference, inputsOf, normals } from "./wasm/inputs.js";
 
 const u = 2 ** -24;
 const wasm = await createWasmBackend();

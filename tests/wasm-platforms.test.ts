@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Attention } from "../src/attention.js";
 import { createWasmBackend } from "../src/backends/wasm/index.js";
 import type { WasmSource } from "../src/backends/wasm/source.js";
+import { inputsOf } from "./float32-inputs.js";
 import { slowSteps } from "./slow-steps.js";
-import { inputsOf } from "./wasm/inputs.js";
 
 const device = new Attention<Float32Array>(await createWasmBackend());
 

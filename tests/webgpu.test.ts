@@ -6,12 +6,13 @@ import { Attention } from "../src/attention.js";
 import { createReferenceBackend } from "../src/backends/reference.js";
 import { createWasmBackend } from "../src/backends/wasm/index.js";
 import { patchOf } from "../src/backends/webgpu/call.js";
-import type { AttentionInputs, AttentionOptions, BackwardResult, Floats } from "../src/types.js";
+import type { AttentionOptions, BackwardResult, Floats } from "../src/types.js";
 import { inputKinds, type Problem, randomProblem } from "../src/verify/battery.js";
 import type { Check } from "../src/verify/check.js";
 import { loadGolden } from "../src/verify/golden-files.js";
 import { checkGoldenOnDevice, deviceGroups } from "../src/verify/golden-problems.js";
 import { judgeFloat32, wgslUnit } from "../src/verify/judge-float32.js";
+import { difference, inputsOf, normals } from "./float32-inputs.js";
 import { openForTests, patience } from "./webgpu/open.js";
 
 const u = 2 ** -24;
@@ -19,39 +20,6 @@ const backend = await openForTests();
 const reference = new Attention<Float64Array>(createReferenceBackend());
 const device = backend && new Attention<Float32Array>(backend);
 afterAll(() => device?.dispose());
-
-function normals(length: number, seed: number, scale = 1): Float32Array<ArrayBuffer> {
-  const random = createRandom(seed);
-  return Float32Array.from({ length }, () => scale * random.normal());
-}
-
-function inputsOf(shape: Partial<AttentionInputs> & { keyHeads?: number }, seed = 1): AttentionInputs<Float32Array> {
-  const { batch = 1, heads = 1, queries = 40, keys = queries, headDim = 8, valueDim = headDim } = shape;
-  const { keyHeads = heads } = shape;
-  return {
-    batch,
-    heads,
-    queries,
-    keys,
-    headDim,
-    valueDim,
-    q: normals(batch * heads * queries * headDim, seed),
-    k: normals(batch * keyHeads * keys * headDim, seed + 1),
-    v: normals(batch * keyHeads * keys * valueDim, seed + 2),
-  };
-}
-
-/** Largest difference; NaN and infinities must stand in the same places. */
-function difference(x: Floats, y: Floats): number {
-  let largest = 0;
-  expect(x.length).toBe(y.length);
-  for (let e = 0; e < y.length; e++) {
-    if (Object.is(x[e], y[e])) continue;
-    if (!Number.isFinite(x[e]) || !Number.isFinite(y[e])) expect([e, x[e]]).toEqual([e, y[e]]);
-    largest = Math.max(largest, Math.abs(x[e] - y[e]));
-  }
-  return largest;
-}
 
 /** What IEEE arithmetic promises, which the CPU adapters have, is a quarter of what WGSL does. */
 const strictness = backend?.gpu.isSoftware ? u / wgslUnit : 1;

@@ -8,7 +8,7 @@ import { createWasmBackend } from "../src/backends/wasm/index.js";
 import { Pool } from "../src/backends/wasm/pool.js";
 import { openEngine } from "../src/models/engine.js";
 import { startThreads } from "../src/models/threads.js";
-import { inputsOf } from "./wasm/inputs.js";
+import { inputsOf } from "./float32-inputs.js";
 
 /** What a page has besides Node's globals. */
 const page = `
