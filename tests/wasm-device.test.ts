@@ -328,13 +328,20 @@ describe("extreme numbers", () => {
 });
 
 describe("length scales", () => {
-  // Squares of z would leave float32; that all points coincide is no exception.
-  test.each([0, 1])("below 2^-55 are refused, with coordinates of size %d", async (size) => {
+  // Squares of z would leave float32; that all points coincide is no exception. Beyond 2^40 what counts is the coordinates' size.
+  test.each([
+    [0, 2 ** -55],
+    [1, 2 ** -55],
+    [2 ** 40, 2 ** -55],
+    [2 ** 41, 2 ** -14],
+    [2 ** -40, 2 ** -55],
+    [2 ** -41, 2 ** -96],
+  ])("with coordinates of size %d below %d are refused", async (size, least) => {
     const inputs = inputsOf({ queries: 3 });
-    inputs.q.forEach((x, e) => {
-      inputs.q[e] = size * x;
-      inputs.k[e] *= size;
-    });
-    await expect(device.forward(inputs, { kappa: 2 ** -60 })).rejects.toMatchObject({ argument: "kappa" });
+    for (const x of [inputs.q, inputs.k]) x.fill(size);
+    await device.forward(inputs, { kappa: least });
+    await expect(device.forward(inputs, { kappa: least / 2 })).rejects.toThrow(
+      `kappa: expected kappa eps^(1/alpha) >= ${least} in float32, got ${least / 2}`,
+    );
   });
 });

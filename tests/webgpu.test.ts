@@ -249,13 +249,26 @@ describe.runIf(device)("extreme numbers", { timeout: patience }, () => {
   test("a length scale that float32 cannot hold is refused, unless coordinates are as small", async () => {
     const inputs = inputsOf({ queries: 3, headDim: 2 });
     const call = device!.forward(inputs, { alpha: 2, kappa: 1e-19 });
-    await expect(call).rejects.toThrow(/^kappa: expected .* above 2\^-55 in float32, got 1e-19$/);
-    await expect(device!.weights(inputs, { manifold: "sphere", kappa: 1e-19 })).rejects.toThrow(/^kappa: .* 2\^-55/);
+    await expect(call).rejects.toThrow(/^kappa: expected .* >= 2.77\d*e-17 in float32, got 1e-19$/);
+    await expect(device!.weights(inputs, { manifold: "sphere", kappa: 1e-19 })).rejects.toThrow(
+      /^kappa: .* in float32/,
+    );
     // A measured bandwidth of small alpha: its floor of 1e-3 to the power of 1/alpha is 1e-30.
     const near = { ...inputs, q: inputs.q.fill(1), k: inputs.k.fill(1) };
     await expect(device!.forward(near, { alpha: 0.1, bandwidth: "mean", kappa: 1 })).rejects.toThrow(
-      /^kappa: .* 2\^-55/,
+      /^kappa: .* in float32/,
     );
+    // Coordinates below 2^-40 have their power of two taken out, and the smallest length scale follows it.
+    for (const [size, least] of [
+      [2 ** -40, 2 ** -55],
+      [2 ** -41, 2 ** -96],
+    ]) {
+      const tiny = { ...inputs, q: inputs.q.fill(size), k: inputs.k.fill(size) };
+      await device!.forward(tiny, { kappa: least });
+      await expect(device!.forward(tiny, { kappa: least / 2 })).rejects.toThrow(
+        `kappa: expected kappa eps^(1/alpha) >= ${least} in float32, got ${least / 2}`,
+      );
+    }
     const small = inputsOf({ queries: 3, headDim: 2 }, 2);
     for (const x of [small.q, small.k])
       x.forEach((value, e) => {
@@ -268,13 +281,16 @@ describe.runIf(device)("extreme numbers", { timeout: patience }, () => {
   });
 
   test.each([1e-30, 1e30])("coordinates of size %d keep all their digits", async (scale) => {
-    const inputs = inputsOf({ queries: 40, headDim: 6 });
+    const inputs = inputsOf({ batch: 2, queries: 40, headDim: 6 });
+    // Any row may be the one that tells the size.
+    inputs.q.fill(0, 0, 6);
+    inputs.k.fill(0, 0, 12 * 40 - 18);
     const large = { ...inputs, q: inputs.q.map((x) => x * scale), k: inputs.k.map((x) => x * scale) };
     const options = { alpha: 1.2, kappa: 3 * scale };
     const found = await device!.forward(large, options);
     const truth = await reference.forward(large, options);
     expect(difference(found.output, truth.output)).toBeLessThan(8 * 20 * 5 * u);
-    const dOutput = normals(240, 4);
+    const dOutput = normals(480, 4);
     const gradient = await device!.backward(large, options, { ...found, dOutput });
     const slope = await reference.backward(large, options, { ...truth, dOutput });
     const unscaled = (x: Floats) => Float64Array.from(x, (e) => e * scale);

@@ -7,11 +7,11 @@
  */
 
 import { bandwidthFactor, bandwidthFloor } from "../../../reference/scale.js";
-import { InvalidArgumentError } from "../../errors.js";
 import type { Plan } from "../../plan.js";
 import { tensorLengths } from "../../plan.js";
 import type { BackwardInputs } from "../../types.js";
 import type { Tensors } from "../backend.js";
+import { refuseFarScale } from "../far-scale.js";
 import type { Arena } from "./arena.js";
 import { bandwidthBytes, blockRows, callRecordBytes, field, headRecord, type Kernels } from "./layout.js";
 
@@ -163,11 +163,9 @@ export class Call {
         const divisor = Number.isNaN(eps) ? 1 : plan.kappa[h] * bandwidthFactor(eps, alpha, plan.bandwidthExponent);
         const at = this.get(field.headRecords) + (b * plan.heads + h) * headRecord.length * 8;
         const put = (index: number, value: number) => view.setFloat64(at + 8 * index, value, true);
-        const zs = plan.radius[h] / divisor / this.scale;
-        // Beyond this, squares of z leave float32 and far pairs look equally far.
-        if (zs > 2 ** 55)
-          throw new InvalidArgumentError("kappa", "kappa eps^(1/alpha) above 2^-55 in float32", divisor);
-        put(headRecord.zs, zs);
+        const unit = plan.radius[h] / this.scale;
+        refuseFarScale(divisor, unit);
+        put(headRecord.zs, unit / divisor);
         put(headRecord.exponent, plan.intrinsicDim + alpha);
         put(headRecord.threshold, (plan.distanceThreshold * plan.kappa[h]) / divisor);
         // While distances are measured, the kernels leave z as it is, not squared.

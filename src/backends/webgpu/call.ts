@@ -3,9 +3,9 @@
  * the host turns it into the scale of each head (equations section 3).
  */
 
-import { InvalidArgumentError } from "../../errors.js";
 import type { Plan } from "../../plan.js";
 import type { GpuTensor, Tensor } from "../../types.js";
+import { leastScale, refuseFarScale } from "../far-scale.js";
 import { spans } from "./chunks.js";
 import type { PackedMask } from "./mask.js";
 import {
@@ -28,9 +28,6 @@ export interface Sources {
   readonly k: Tensor;
   readonly v?: Tensor;
 }
-
-/** Largest scale, in the coordinates of the kernels, for which squares of z stay in float32. */
-const mostScale = 2 ** 55;
 
 /** Workgroups that keep a GPU of middle size busy. */
 const busyWorkgroups = 64;
@@ -187,18 +184,17 @@ export class ChunkCall {
   }
 
   /**
-   * Refuses what squares of z would leave float32 with: far pairs would look equally far. What counts is the scale in the
-   * coordinates of the kernels, whose power of two is known to the GPU: it is asked only where the scale alone is too large.
+   * Refuses length scales that are too small for the coordinates of the kernels, whose power of two is known to the GPU: it is
+   * asked only where that may matter.
    * @param local one head of the chunk; all unless given
    */
   async #refuseFarScales(bandwidth: number, local?: number): Promise<void> {
     const { plan, chunk } = this;
     const locals = local === undefined ? Array.from({ length: chunk.heads }, (_, n) => n) : [local];
     for (const head of new Set(locals.map((n) => (chunk.head + n) % plan.heads))) {
+      const radius = plan.radius[head];
       const divisor = divisorOf(plan, head, bandwidth);
-      const scale = plan.radius[head] / divisor;
-      if (scale <= mostScale || scale / 2 ** (await this.#coordinateExponent()) <= mostScale) continue;
-      throw new InvalidArgumentError("kappa", "kappa eps^(1/alpha) above 2^-55 in float32", divisor);
+      if (divisor < radius * leastScale) refuseFarScale(divisor, radius / 2 ** (await this.#coordinateExponent()));
     }
   }
 
