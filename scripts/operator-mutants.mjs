@@ -107,6 +107,12 @@ export async function operatorMutants(root, seed, counts, survivors) {
     const { stages, ...more } = stagesOf(file);
     const tests = [...new Set(stages.flat())].filter((argument) => argument.endsWith(".ts"));
     const seen = new Map();
+    const possible = new Set(changes.map((change) => `${file}: ${change.name}`));
+    for (const name of Object.keys(survivors)) {
+      if (name.startsWith(`${file}: `) && !possible.has(name.replace(/ \(\d+\)$/, ""))) {
+        throw new Error(`operator-survivors.mjs has a reason for a change that the code no longer offers: ${name}`);
+      }
+    }
     for (let n = 0; n < Math.min(count, changes.length); n++) {
       // One from each of `count` equal parts of the file.
       const [low, high] = [n, n + 1].map((part) =>

@@ -37,4 +37,14 @@ export const survivors = {
     "the blocks of a head may be split in any way without changing a bit of the result",
   "src/backends/wasm/threaded.ts: const isSplit = plan.degreeNormalization === 0 && plan.batch * plan.keyHeads < 4 * threads;  ->  const isSplit = plan.degreeNormalization === 0 && plan.batch * plan.keyHeads <= 4 * threads;":
     "from how many key heads on their queries are no longer split is a question of speed",
+  "src/backends/webgpu/wgsl/measure.wgsl.ts: if (tc == 0u) {  ->  if (tc != 0u) {":
+    "all eight threads of a row hold its sum, and of the pairs that are NaN only whether there are any is asked",
+  "src/backends/webgpu/wgsl/pack.wgsl.ts: ? `let own = bitcast<f32>((254u - clamp(most >> 23u, 1u, 253u)) << 23u);  ->  ? `let own = bitcast<f32>((255u - clamp(most >> 23u, 1u, 253u)) << 23u);":
+    "the power of two that is taken out of a vector cancels when it is divided by its norm",
+  "src/backends/webgpu/wgsl/pack.wgsl.ts: point(row, select(0.0, 2.0, bad));  ->  point(row, select(0.5, 2.0, bad));":
+    "flags are read as whole numbers",
+  "src/backends/webgpu/wgsl/softmax.wgsl.ts: var<workgroup> tops: array<vec4f, 8u * R / 4u>;  ->  var<workgroup> tops: array<vec4f, 9u * R / 4u>;":
+    "memory that nobody uses",
+  "src/backends/webgpu/wgsl/tile.wgsl.ts: var kind = select(FULL, PARTIAL, i1 - 1 > iLast || j1 - 1 > jLast || params.threshold != 0u);  ->  var kind = select(FULL, PARTIAL, i1 - 1 > iLast || j1 + 1 > jLast || params.threshold != 0u);":
+    "a tile without a masked pair that is asked pair by pair gives the same numbers more slowly",
 };

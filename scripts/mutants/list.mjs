@@ -46,7 +46,7 @@ const wasmStages = [
     "wasm",
   ],
 ];
-const webgpuStages = [["tests/webgpu.test.ts"], ["tests/webgpu-lifecycle.test.ts"]];
+const webgpuStages = [["tests/webgpu.test.ts"], ["tests/webgpu-tensors.test.ts"], ["tests/webgpu-lifecycle.test.ts"]];
 const packageStages = [["tests/plan.test.ts", "tests/attention.test.ts"], ["tests/bad-input.test.ts"], wasmStages[0]];
 
 /** The stages of a file of the fast paths, and whether they need a GPU. */
