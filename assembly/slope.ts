@@ -80,7 +80,9 @@ export function degree_backward(rows: i32, a: f64, bias: usize, sums: usize, kee
 export function slope_backward(rows: i32, negative: bool): void {
   const onSphere = sphere, gaussian = gauss;
   const one = f32x4.splat(1), zero = f32x4.splat(0);
-  const factor = gaussian ? -2 * zs * zs : -exponent * zs * (onSphere ? 1 : zs);
+  // One zs at a time: 1/z takes the first, and the square of a small one is no number of float32.
+  const factor = gaussian ? -2 * zs * zs : -exponent * (onSphere ? 1 : zs);
+  const scales = f32x4.splat(<f32>zs);
   const scale = f32x4.splat(<f32>(negative ? -factor : factor));
   const end = <usize>rows << 7;
   let order = zero, length = zero;
@@ -98,7 +100,7 @@ export function slope_backward(rows: i32, negative: bool): void {
       // z/(1 + z) first: in the plane dS/(z (1 + z)) of a far pair may be subnormal and have few digits.
       const share = f32x4.mul(slope, x);
       length = f32x4.add(length, f32x4.mul(dS, onSphere ? share : f32x4.mul(share, x)));
-      c = f32x4.mul(f32x4.mul(dS, slope), scale);
+      c = f32x4.mul(f32x4.mul(dS, f32x4.mul(slope, scales)), scale);
     }
     if (onSphere) {
       // c^2/4 = sin^2(theta/2) = y:  sin theta = 2 sqrt(y (1 - y)).  At alpha = 2, z/sin theta is finite at 0.

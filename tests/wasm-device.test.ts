@@ -325,6 +325,29 @@ describe("extreme numbers", () => {
     const relative = u * (8 * (1 + score) + 14);
     expect(Math.abs(gradient.dKappa[0] / slope.dKappa[0] - 1)).toBeLessThan(relative);
   });
+
+  test("coordinates of 2^-100 have their whole gradient beside a length scale of 1", async () => {
+    // z is 2^-100 and its square is no number of float32, but the slope is -(d_M + alpha).
+    const size = 2 ** -100;
+    const inputs = {
+      ...{ batch: 1, heads: 1, queries: 2, keys: 2, headDim: 1 },
+      q: Float32Array.of(size, 3 * size),
+      k: Float32Array.of(-size, 2 * size),
+      v: Float32Array.of(1, -2),
+    };
+    const dOutput = Float32Array.of(1, 0.5);
+    const options = { alpha: 1.5, kappa: 1 };
+    const gradient = await device.backward(inputs, options, { ...(await device.forward(inputs, options)), dOutput });
+    const truth = await reference.forward(inputs, options);
+    const slope = await reference.backward(inputs, options, { ...truth, dOutput });
+    // A weight has 8u, dS and the slope as many again; two pairs of weight 1/2 times (d_M + alpha) times |v - O| = 1.5.
+    for (const name of ["dq", "dk"] as const) {
+      for (const [e, x] of gradient[name].entries()) {
+        expect(Math.abs(x - slope[name][e])).toBeLessThanOrEqual(16 * u * 2.5 * 1.5);
+      }
+    }
+    expect(Math.max(...slope.dq.map(Math.abs))).toBeGreaterThan(1);
+  });
 });
 
 describe("length scales", () => {
