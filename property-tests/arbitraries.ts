@@ -109,6 +109,11 @@ export interface Domain {
 /** Lengths from ordinary to awkward: primes, SIMD width +-1, tiles of 32 and 64 +-1. Shrinks to the left. */
 const lengths = [1, 2, 3, 4, 5, 7, 8, 9, 0, 11, 13, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65];
 const headDims = [1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 31, 33, 64, 65];
+/** Both sides of the edges of tiles, 32 queries and 64 keys, and of the lengths of sums that kernels treat apart. */
+const tileLengths = [31, 32, 33, 63, 64, 65];
+const tileDims = [15, 16, 17, 63, 64, 65];
+/** Beyond 2^+-40 the squares of coordinates need care in float32; beyond 2^+-64 they leave it. */
+const exponents = [0, 1, -1, 4, -4, 10, -10, 30, -30, 55, -55, 70, -70, 100, -100];
 export const nearTwo = 2 - 2 ** -20;
 const edgeAlphas = [1.2, 1, 2, nearTwo, 1e-3, 0.5, 1.5, 1.9].map(Math.fround);
 
@@ -123,7 +128,7 @@ function mostly<T>(values: readonly T[], usual: number): fc.Arbitrary<T> {
 }
 
 /** Recipes of a domain. */
-export function recipes(domain: Domain = {}): fc.Arbitrary<Recipe> {
+function recipes(domain: Domain): fc.Arbitrary<Recipe> {
   const { minimum = 0, maximum = 65, independent = false } = domain;
   const fitting = lengths.filter((n) => n >= minimum && n <= maximum);
   const length = mostly(fitting, Math.min(8, fitting.length));
@@ -148,7 +153,7 @@ export function recipes(domain: Domain = {}): fc.Arbitrary<Recipe> {
     valueDim: mostly([0, 1, 2, 3, 5, 9, 33], 1),
     cloud: among(domain.clouds ?? clouds),
     seed: fc.nat(999),
-    exponent: domain.ordinary ? fc.constant(0) : mostly([0, 1, -1, 4, -4, 10, -10, 30, -30], 3),
+    exponent: domain.ordinary ? fc.constant(0) : mostly(exponents, 3),
     manifold: domain.manifold ? fc.constant(domain.manifold) : mostly(["euclidean", "sphere"] as const, 2),
     alphas: fc.array(alpha, { minLength: 1, maxLength: 3 }),
     kappa: fc.oneof(among(["paper", "dim", "none"] as const), kappas),
@@ -159,28 +164,66 @@ export function recipes(domain: Domain = {}): fc.Arbitrary<Recipe> {
     bandwidthPairs: mostly(["unmasked", "all"] as const, 1),
     degreeNormalization:
       independent || domain.degreeNormalization === 0 ? fc.constant(0) : mostly([0, 0.5, 1, 1.75], 1),
-    masks: fc.oneof(
-      fc.constant([]),
-      fc.subarray([...masks], { maxLength: Math.min(1, masks.length) }),
-      fc.subarray([...masks]),
-    ),
+    masks:
+      masks.length === 0
+        ? fc.constant([])
+        : fc.oneof(
+            fc.constant([]),
+            among(masks).map((name) => [name]),
+            fc.subarray([...masks], { minLength: Math.min(2, masks.length) }),
+          ),
     offset: among([0, 1, 3, 5]),
   });
 }
 
+/** Recipes of a domain whose lengths and vectors are those of tiles, of one or two heads. */
+function tileRecipes(domain: Domain): fc.Arbitrary<Recipe> {
+  const { minimum = 0, maximum = 65 } = domain;
+  const length = among(tileLengths.filter((n) => n >= minimum && n <= maximum));
+  return fc
+    .record({
+      recipe: recipes(domain),
+      queries: length,
+      keys: length,
+      headDim: among(tileDims),
+      group: mostly([1, 2], 1),
+    })
+    .map(({ recipe, queries, keys, headDim, group }) => ({
+      ...recipe,
+      batch: 1,
+      keyHeads: 1,
+      group: domain.ungrouped ? 1 : group,
+      queries,
+      keys: domain.square ? -1 : keys,
+      headDim,
+    }));
+}
+
 /** Calls of a domain, printed as code when one fails. */
 export function cases(domain: Domain = {}): fc.Arbitrary<Case> {
-  return recipes(domain).map(bounded).map(build);
+  const usual = recipes(domain).map(bounded);
+  if ((domain.maximum ?? 65) < tileLengths[0]) return usual.map(build);
+  const both = fc.oneof(
+    { withCrossShrink: true },
+    { arbitrary: usual, weight: 29 },
+    { arbitrary: tileRecipes(domain), weight: 1 },
+  );
+  return both.map(build);
 }
 
 /**
- * The recipe with vectors no longer than many pairs allow. Many long vectors are as telling as few, and the oracle is slow:
- * without this a twentieth of the cases takes half of the time.
+ * The recipe with vectors no longer than many pairs allow, and with one large head in place of several. Many long vectors
+ * are as telling as few, and the oracle is slow: without this a twentieth of the cases takes half of the time.
  */
 function bounded(recipe: Recipe): Recipe {
-  const { queries, keys } = recipe;
-  const most = Math.floor(30_000 / Math.max(1, queries * (keys < 0 ? queries : keys)));
-  return { ...recipe, headDim: Math.min(recipe.headDim, most), valueDim: Math.min(recipe.valueDim, most) };
+  const { queries } = recipe;
+  const pairs = queries * (recipe.keys < 0 ? queries : recipe.keys);
+  const most = Math.floor(30_000 / Math.max(1, pairs));
+  const headDim = Math.min(recipe.headDim, most);
+  const valueDim = Math.min(recipe.valueDim, most);
+  const vectors = { ...recipe, headDim, valueDim };
+  if (pairs * (headDim + (valueDim || headDim)) <= 15_000) return vectors;
+  return { ...vectors, batch: Math.min(1, recipe.batch), keyHeads: 1, group: Math.min(2, recipe.group) };
 }
 
 /** The call that a recipe stands for. */
@@ -189,18 +232,18 @@ export function build(recipe: Recipe): Case {
   const keys = recipe.keys < 0 ? queries : recipe.keys;
   const headDim = recipe.headDim;
   const valueDim = recipe.valueDim || headDim;
-  // One large head is as telling as six, and the oracle is slow.
-  const small = queries * keys * (headDim + valueDim) <= 15_000;
-  const batch = small ? recipe.batch : Math.min(1, recipe.batch);
-  const keyHeads = small ? recipe.keyHeads : 1;
-  const heads = keyHeads * (small ? recipe.group : Math.min(2, recipe.group));
+  const { batch, keyHeads } = recipe;
+  const heads = keyHeads * recipe.group;
   const random = createRandom(recipe.seed);
   const scale = 2 ** exponent;
 
   const { q, k } = points(random, recipe.cloud, batch * heads * queries, batch * keyHeads * keys, headDim);
+  // Where all points are 0, float32 devices refuse a length scale as small as the others would be.
+  const hasTinyUnit = exponent < -40 && recipe.manifold === "euclidean";
+  const scaled = (x: number) => (hasTinyUnit && x === 0 ? 2 ** -8 : x) * scale;
   const inputs: AttentionInputs<Float64Array> = {
-    q: q.map((x) => x * scale),
-    k: k.map((x) => x * scale),
+    q: q.map(scaled),
+    k: k.map(scaled),
     v: numbers(random, recipe.cloud === "steps", batch * keyHeads * keys * valueDim, 6),
     batch,
     heads,
@@ -219,10 +262,12 @@ export function build(recipe: Recipe): Case {
     if (recipe.radius !== undefined) options.radius = recipe.radius;
   }
   if (recipe.intrinsicDim !== undefined) options.intrinsicDim = recipe.intrinsicDim;
-  const { kappa } = recipe;
+  // A length scale of order 1 among coordinates beyond 2^40 is refused in float32.
+  const isRefused = exponent > 40 && recipe.manifold === "euclidean" && typeof recipe.kappa === "string";
+  const kappa = isRefused ? [1] : recipe.kappa;
   if (typeof kappa === "string") options.kappa = kappa;
   else {
-    const unit = recipe.manifold === "sphere" ? 1 : scale;
+    const unit = recipe.manifold === "sphere" || q.length + k.length === 0 ? 1 : scale;
     const all = Float64Array.from({ length: heads }, (_, h) => unit * kappa[h % kappa.length]);
     options.kappa = kappa.length === 1 ? all[0] : all;
   }

@@ -1,5 +1,6 @@
 /** One call on one device with everything that it gives, and the a-priori bounds of `judge-float32.ts` for it. */
 
+import { bandwidthFactor, bandwidthFloor } from "../reference/scale.js";
 import { createReferenceBackend } from "../src/backends/reference.js";
 import { makePlan, type Plan } from "../src/plan.js";
 import type { AttentionInputs, AttentionOptions, BackwardResult, Floats, ForwardResult } from "../src/types.js";
@@ -107,22 +108,47 @@ export function truthOf(call: Call, unit: number): Truth {
 }
 
 /**
- * The bounds of gradients with what float32 cannot hold: a weight below 2^-126 may be 0. What that pair contributes is at
- * most 2^-126 times what arrives, (1 + 2V) max|dO| max(1, max|v|), times a slope. The slope per length, (d_M + 22)/(kappa
- * eps^(1/alpha)) or the like (z e^(-z^2) is no larger where e^(-z^2) vanishes), is below 2^26 over the smallest length that
- * there is: kappa or a coordinate. Float64 holds the weights of all cases here.
+ * The bounds with what float32 cannot hold: a result below t = 2^-126 is rounded by up to t, be it a weight, dS, a step
+ * towards the pull of a pair, or the number that is asked for. A pair carries such a rounding on, times at most A = (1 + 2V)
+ * max(1, |dO|) max(1, |v|), what arrives, and times a slope of the score, 2^4 of them with degree normalisation:
+ *
+ *   dq, dk   per length of a point: (d_M + alpha)/l or 2z/l, below 2^10/l, with l = kappa eps^(1/alpha)/r, on the sphere
+ *            times |x|. And the coefficient of x - y: rounded by t among coordinates as the kernels have them, of order 1
+ *            where the largest is beyond 2^+-40, and scaled back; on the sphere x/|x|. A distance is below 2^5 coordinates.
+ *   dKappa   (d_M + alpha)/kappa or 2z^2/kappa, below 2^19/kappa, because z^2 < 2^18 where there are bounds
+ *   dAlpha   log(1 + z) and (d_M + alpha) |ln eps|/alpha^2, both below 2^19 for the bandwidths of `arbitraries.ts`
+ *   output   the rounding of a weight times |v|, for each key;  dv the same times |dO|, for each query
+ *
+ * A measured eps is at least its floor. Float64 holds all of this for all cases here.
  */
 function withUnderflow(call: Call, plan: Plan, bounds: Float32Bounds, unit: number): Float32Bounds {
   if (unit < 2 ** -24) return bounds;
   const { q, k, v } = call.inputs;
-  const most = (x: Floats) => Array.from(x).reduce((m, e) => Math.max(m, Math.abs(e)), 0);
-  const least = (x: Floats) => Array.from(x).reduce((m, e) => (e === 0 ? m : Math.min(m, Math.abs(e))), 1);
-  const arrives = (1 + 2 * plan.valueDim) * most(call.dOutput) * Math.max(1, most(v));
-  const pairs = plan.batch * plan.heads * plan.queries * plan.keys;
-  const lost = (2 ** -100 * pairs * arrives) / Math.min(least(q), least(k), least(plan.kappa));
-  const all = { ...bounds };
-  for (const name of ["dq", "dk", "dv", "dAlpha", "dKappa"] as const) all[name] += lost;
-  return all;
+  const largest = (x: Float64Array) => x.reduce((most, e) => Math.max(most, Math.abs(e)), 0);
+  const least = (x: Float64Array) => x.reduce((m, e) => (e === 0 ? m : Math.min(m, Math.abs(e))), 2 ** 127);
+  const size = Math.max(largest(q), largest(k));
+  if (size === 0) return bounds;
+  const arrives = (1 + 2 * plan.valueDim) * Math.max(1, largest(call.dOutput)) * Math.max(1, largest(v));
+  const lost = 2 ** -126 * plan.batch * plan.heads * plan.queries * plan.keys * arrives;
+  const eps = typeof plan.bandwidth === "number" ? plan.bandwidth : bandwidthFloor;
+  const lengths = plan.kappa.map(
+    (kappa, h) => (kappa * bandwidthFactor(eps, plan.alpha[h], plan.bandwidthExponent)) / plan.radius[h],
+  );
+  const slope = 2 ** 14 / Math.min(...lengths);
+  const isOrdinary = size > 2 ** -40 && size < 2 ** 41;
+  const pull =
+    plan.manifold === "sphere"
+      ? (slope + 2 ** 5) / Math.min(least(q), least(k))
+      : slope + 2 ** 5 * (isOrdinary ? size : 2 / size);
+  return {
+    ...bounds,
+    output: bounds.output + lost,
+    dq: bounds.dq + lost * (pull + 1),
+    dk: bounds.dk + lost * (pull + 1),
+    dv: bounds.dv + lost,
+    dAlpha: bounds.dAlpha + lost * 2 ** 23,
+    dKappa: bounds.dKappa + lost * (2 ** 23 / Math.min(...plan.kappa) + 1),
+  };
 }
 
 /** The oracle's weights and gradients of a call. */

@@ -118,7 +118,9 @@ function equidistant({ call, way }: { call: Case; way: "zero query" | "one key" 
 
 property("equal distances give the uniform average", {
   quick: 30,
-  arbitrary: fc.record({ call: cases({ masks: [] }), way: among(["one key", "zero query"] as const) }).map(equidistant),
+  arbitrary: fc
+    .record({ call: cases({ masks: [], minimum: 1 }), way: among(["one key", "zero query"] as const) })
+    .map(equidistant),
   async check(backend, call) {
     const found = await weights(backend, call);
     const uniform = found.map(() => 1 / call.inputs.keys);
@@ -158,7 +160,7 @@ property("kappa towards infinity gives the uniform average", {
   arbitrary: cases({ ...plane }),
   async check(backend, call) {
     const { largest } = distances(call);
-    const far = { ...call, options: { ...call.options, bandwidth: 1, kappa: 2 ** 20 * Math.max(largest, 2 ** -30) } };
+    const far = { ...call, options: { ...call.options, bandwidth: 1, kappa: 2 ** 20 * (largest || 1) } };
     const { alpha, intrinsicDim } = makePlan(far.inputs, far.options);
     // z <= 2^-20, so 0 >= s >= -(d_M + alpha) z or -z^2, and a weight is within e^(2|s|) of 1/M.
     const size = (intrinsicDim + Math.max(...alpha)) * 2 ** -20;
@@ -179,9 +181,10 @@ property("kappa towards 0 gives weights in proportion to d^-(d_M + alpha) below 
   arbitrary: cases({ ...plane, alphas: [0.5, 1, 1.5, 1.875], clouds: ["normal", "offset", "steps"] }),
   async check(backend, call) {
     const { smallest, all } = distances(call);
-    // Rows with a key at distance 0 are that key's: they have no power law.
-    // Length scales of 2^-55 and less are refused by devices of float32.
-    const kappa = Math.max(Math.min(smallest, 2 ** 30) * 2 ** -20, 2 ** -54);
+    // Rows with a key at distance 0 are that key's: they have no power law. Distances are at least 2^-8 units, and a unit
+    // is 2^-30 or has its power of two taken out: devices of float32 refuse length scales below 2^-55.
+    const unit = Number.isFinite(smallest) ? smallest : 2 ** call.recipe.exponent;
+    const kappa = unit * 2 ** -17;
     const near = { ...call, options: { ...call.options, bandwidth: 1, kappa } };
     const plan = makePlan(near.inputs, near.options);
     const found = await weights(backend, near);
@@ -200,7 +203,7 @@ property("kappa towards 0 gives weights in proportion to d^-(d_M + alpha) below 
       );
     }
     // log1p(z) = log z + log1p(1/z), and 1/z is at most kappa over the smallest distance, for the weight and for its normaliser.
-    const limit = Math.expm1((2 * (plan.intrinsicDim + 2) * kappa) / Math.min(smallest, 2 ** 30));
+    const limit = Math.expm1((2 * (plan.intrinsicDim + 2) * kappa) / unit);
     expectRatio("weights", found, expected, limit + truthOf(near, backend.unit).bounds.weights);
   },
   bugs: [{ name: "d_M off by 1e-2", plan: (plan) => ({ ...plan, intrinsicDim: plan.intrinsicDim * 1.01 }) }],
@@ -291,7 +294,12 @@ property("the entropy of a row grows with kappa", {
 property("a bandwidth that is measured in the units of the distances leaves kappa no say", {
   quick: 30,
   arbitrary: fc.record({
-    call: cases({ manifold: "euclidean", alphas: [1, 1.5, 1.875, 2], masks: ["causal", "excludeSelf", "mask"] }),
+    call: cases({
+      manifold: "euclidean",
+      alphas: [1, 1.5, 1.875, 2],
+      masks: ["causal", "excludeSelf", "mask"],
+      minimum: 2,
+    }),
     // The median is of (d/kappa)^alpha and enters as its root of order alpha, the mean squared as its square root.
     measure: among([
       { bandwidth: "median", bandwidthExponent: "1/alpha" },

@@ -64,7 +64,7 @@ const dot = (x: Float64Array, y: Float64Array) => x.reduce((sum, e, c) => sum + 
 /** Local calls with plain options: the scale is 1.5 in units of the coordinates, or differs from head to head. */
 const local = fc
   .record({
-    call: cases({ manifold: "euclidean", alphas: [2], masks: ["causal"], independent: true }),
+    call: cases({ manifold: "euclidean", alphas: [2], masks: ["causal"], independent: true, minimum: 1 }),
     kappas: fc.array(among([1.5, 4, 0.5, 40]), { minLength: 1, maxLength: 3 }),
   })
   .map(({ call, kappas }) => {
