@@ -8,7 +8,7 @@ import { createRandom } from "../reference/random.js";
 import { runBaselines } from "../src/data/baselines.js";
 import type { Corpus, Document } from "../src/data/corpus.js";
 import { readImdb } from "../src/data/imdb.js";
-import { evaluateListOps, generateListOps, listOpsTokens } from "../src/data/listops.js";
+import { evaluateListOps, generateListOps, listOpsTokens, splitListOps } from "../src/data/listops.js";
 import { fitLogistic } from "../src/data/logistic.js";
 import { htmlText, mailText } from "../src/data/mail.js";
 import { withoutTraces } from "../src/data/mail-traces.js";
@@ -330,6 +330,17 @@ describe("ListOps", () => {
       expect(recursive(tokens)).toBe(label);
     }
     expect(new Set(all.map(({ tokens }) => tokens.join(" "))).size).toBe(350);
+  });
+
+  it.each([
+    "[MAX 2 9 [MIN 4 7 ] 0 ]",
+    "[MAX 2 9 [MIN 4 7] 0]",
+    "[max 2 9[min 4 7]0]\n",
+    "( ( ( ( ( [MAX 2 ) 9 ) ( ( ( [MIN 4 ) 7 ) ] ) ) 0 ) ] )",
+  ])("reads %j as written by hand or in the published files", (text) => {
+    const tokens = "[MAX 2 9 [MIN 4 7 ] 0 ]".split(" ");
+    expect(splitListOps(text, 9)).toEqual({ tokens, truncated: false });
+    expect(splitListOps(text, 8)).toEqual({ tokens: tokens.slice(0, 8), truncated: true });
   });
 
   it("refuses lengths that no expression has, or too few", () => {

@@ -21,7 +21,7 @@ export interface InputText extends Tokens {
  * Reads and splits the text.
  * @param words what stands on the command line itself
  * @param file value of --text; "-" is standard input
- * @param prepare what is done to the text before it is split
+ * @param split the text into at most so many tokens
  * @throws UsageError when there is none, both, no text, or too little of it
  */
 export async function readText(
@@ -29,7 +29,7 @@ export async function readText(
   words: readonly string[],
   file: string | undefined,
   limit: number,
-  prepare: (text: string) => string = (text) => text,
+  split: (text: string, limit: number) => Tokens = tokenize,
 ): Promise<InputText> {
   if (file !== undefined && words.length > 0) {
     throw new UsageError(`--text: expected either a file or words, got "${file}" and "${words.join(" ")}"`);
@@ -39,7 +39,7 @@ export async function readText(
   }
   const name = file === "-" ? "standard input" : file;
   const text = file === undefined ? words.join(" ") : await decode(io, file);
-  const { tokens, truncated } = tokenize(prepare(text), limit);
+  const { tokens, truncated } = split(text, limit);
   if (tokens.length < 2) {
     const found = tokens.length === 0 ? "none" : `only "${tokens[0]}"`;
     throw new UsageError(`${name ?? "text"}: expected at least two words, numbers or symbols, got ${found}`);

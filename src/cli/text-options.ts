@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { createAttention } from "../create.js";
-import { withoutTraces } from "../data/mail-traces.js";
+import { splitText } from "../data/read.js";
 import { unknownId } from "../data/vocabulary.js";
 import { attentionMapFile } from "../page/attention-map.js";
 import { titleOf } from "../page/format.js";
@@ -176,8 +176,7 @@ export async function prepareText(
   const { model, run, classes, vocabulary } = await openCheckpoint(io, file, 1);
   try {
     const { corpus, length } = run.data;
-    const prepare = corpus === "spam-assassin" ? withoutTraces : undefined;
-    const input = await readText(io, words, flags.text, Math.min(flags.maxTokens, length), prepare);
+    const input = await readText(io, words, flags.text, Math.min(flags.maxTokens, length), splitText[corpus]);
     const ids = new Int32Array(input.tokens.length);
     vocabulary.encode(input.tokens, ids);
     const vectors = await trainedVectors(model, ids, file);

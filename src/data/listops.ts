@@ -17,6 +17,7 @@
 
 import { createRandom, type Random } from "../../reference/random.js";
 import { InvalidArgumentError } from "../errors.js";
+import type { Tokens } from "../text/tokens.js";
 import type { Corpus, Document } from "./corpus.js";
 
 const operators = ["[MIN", "[MAX", "[MED", "[SM"] as const;
@@ -96,6 +97,13 @@ function drawExpression(random: Random, longest: number): string[] | undefined {
     return tokens.length <= longest;
   };
   return node(1) ? tokens : undefined;
+}
+
+/** The tokens of an expression in any spacing and case, also with the round brackets of the published files. */
+export function splitListOps(text: string, limit: number): Tokens {
+  const spaced = text.replace(/[()]/g, " ").replaceAll("[", " [").replaceAll("]", " ] ");
+  const tokens = spaced.toUpperCase().match(/\S+/g) ?? [];
+  return { tokens: tokens.slice(0, limit), truncated: tokens.length > limit };
 }
 
 /**

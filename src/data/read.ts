@@ -1,13 +1,21 @@
 /** One way in to all corpora. */
 
 import { join } from "node:path";
+import { type Tokens, tokenize } from "../text/tokens.js";
 import type { Corpus } from "./corpus.js";
 import { readImdb } from "./imdb.js";
-import { generateListOps } from "./listops.js";
-import { readSpamAssassin } from "./spam-assassin.js";
+import { generateListOps, splitListOps } from "./listops.js";
+import { readSpamAssassin, splitMail } from "./spam-assassin.js";
 
 export const corpusNames = ["spam-assassin", "imdb", "listops"] as const;
 export type CorpusName = (typeof corpusNames)[number];
+
+/** The first `limit` tokens of a text, as the documents of a corpus have them: no model knows any others. */
+export const splitText: Readonly<Record<CorpusName, (text: string, limit: number) => Tokens>> = {
+  "spam-assassin": splitMail,
+  imdb: tokenize,
+  listops: splitListOps,
+};
 
 /** ListOps as it is trained on here: shorter than the arena's 500 to 2,000 tokens, and less of it. */
 const listOps = { seed: 1, shortest: 200, longest: 500, train: 10_000, validation: 1000, test: 2000 } as const;

@@ -9,7 +9,7 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
-import { tokenize } from "../text/tokens.js";
+import { type Tokens, tokenize } from "../text/tokens.js";
 import type { Corpus, Document } from "./corpus.js";
 import { MissingCorpusError } from "./errors.js";
 import { type MailParsers, mailText } from "./mail.js";
@@ -51,7 +51,7 @@ export async function readSpamAssassin(
     const { group, text } = JSON.parse(
       await readFile(join(data, name.replace(/\.txt$/, ".json")), "utf8"),
     ) as StoredMail;
-    const { tokens } = tokenize(withoutTraces(await mailText(parsers, text)), length);
+    const { tokens } = splitMail(await mailText(parsers, text), length);
     if (tokens.length === 0) empty++;
     else documents.push({ id: name.replace(/\.txt$/, ""), group, tokens, label: group.startsWith("spam") ? 1 : 0 });
   }
@@ -65,6 +65,11 @@ export async function readSpamAssassin(
       `${duplicates} are near-duplicates of another, and on the same side of the split`,
     ],
   };
+}
+
+/** The tokens of a mail's text. */
+export function splitMail(text: string, limit: number): Tokens {
+  return tokenize(withoutTraces(text), limit);
 }
 
 /** The parsers that are installed beside the mails. */

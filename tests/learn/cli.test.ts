@@ -83,6 +83,18 @@ describe("fna train and fna eval", () => {
     );
   });
 
+  it("ask a model of ListOps about an expression", async () => {
+    const trained = ["train", "--corpus", "listops", "--limit", "8", "--length", "32", "--width", "4", "--batch", "8"];
+    expect((await fna([...trained, "--epochs", "0.1", "--out", "runs/listops"])).code).toBe(0);
+    const model = "runs/listops/model.safetensors";
+    const expression = "[MAX 1 2 [MIN 3 4]]";
+    const { tokens, unknown } = JSON.parse((await fna(["eval", model, "--json", expression])).out);
+    expect([tokens, unknown]).toEqual([8, 0]);
+    const attended = JSON.parse((await fna(["attend", "--checkpoint", model, "--json", expression])).out);
+    expect(attended.tokens).toEqual(["[MAX", "1", "2", "[MIN", "3", "4", "]", "]"]);
+    expect(attended.checkpoint.unknown).toBe(0);
+  });
+
   it("save on Ctrl-C, say how to go on, and end with the same bits", async () => {
     const argv = ["train", ...small, "--epochs", "2"];
     expect((await fna([...argv, "--out", "runs/steady"])).code).toBe(0);

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { type CorpusPart, corpusParts } from "../../data/corpus.js";
-import { withoutTraces } from "../../data/mail-traces.js";
+import { splitText } from "../../data/read.js";
 import { encodeDocuments } from "../../learn/batches.js";
 import { evaluateEncoded } from "../../learn/evaluate.js";
 import { exitCodes, UsageError } from "../errors.js";
@@ -24,12 +24,13 @@ interface EvalFlags {
 
 const help = `
 With words or --text it says what the model makes of that text. A mail is read as its text is, without decoding: give it
-  what a person would read.
+  what a person would read. An expression of ListOps may be spaced in any way.
 
 Examples:
   fna eval runs/first/model.safetensors
   fna eval runs/first/model.safetensors --part validation --json
-  fna eval runs/first/model.safetensors click here for your free credit report`;
+  fna eval runs/first/model.safetensors click here for your free credit report
+  fna eval runs/listops/model.safetensors "[MAX 2 9 [MIN 4 7] 0]"`;
 
 const batch = 32;
 
@@ -86,13 +87,7 @@ async function classify(
 ): Promise<void> {
   const { model, run, classes, vocabulary } = await openCheckpoint(io, file, 1, threads);
   try {
-    const input = await readText(
-      io,
-      words,
-      text,
-      run.data.length,
-      run.data.corpus === "spam-assassin" ? withoutTraces : undefined,
-    );
+    const input = await readText(io, words, text, run.data.length, splitText[run.data.corpus]);
     const encoded = encodeDocuments(
       [{ id: input.source, tokens: input.tokens, label: 0 }],
       vocabulary,
