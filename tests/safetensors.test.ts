@@ -112,14 +112,18 @@ describe("files", () => {
   const one = (fields: string) => `{"w":{${fields}}}`;
   const good = '"dtype":"F32","shape":[2],"data_offsets":[0,8]';
   const table: [fault: string, bytes: Uint8Array, message: RegExp][] = [
-    ["no bytes", new Uint8Array(0), /^m: expected at least 8 bytes, .* got 0$/],
-    ["no header", fileOf("", 0), /^m: length of the header: expected an integer in \[2, 0\].*got 0/],
+    ["no bytes", new Uint8Array(0), /^m: expected a safetensors file, of at least 8 bytes, got 0$/],
+    ["no header", fileOf("", 0), /^m: expected a safetensors file, .* header, an integer in \[2, 0\] .* got 0$/],
     [
       "a header past the end",
       fileOf("{}", 0, 3n),
-      /^m: length of the header: .*\[2, 2\] \(a file of 10 bytes\), got 3/,
+      /^m: expected a safetensors file, .*\[2, 2\] \(a file of 10 bytes\), got 3$/,
     ],
-    ["a header of 2^64 - 1 bytes", fileOf("{}", 0, 2n ** 64n - 1n), /^m: length of the header: .*18446744073709551615/],
+    [
+      "a header of 2^64 - 1 bytes",
+      fileOf("{}", 0, 2n ** 64n - 1n),
+      /^m: expected a safetensors file, .* got 18446744073709552000$/,
+    ],
     ["a header that is not UTF-8", fileOf(new Uint8Array([0x7b, 0xff, 0x7d])), /^m: header: expected UTF-8/],
     ["a header that is not JSON", fileOf("{,}"), /^m: header: expected JSON \(/],
     ["a list for a header", fileOf("[]"), /^m: header: expected a "{"/],

@@ -135,13 +135,14 @@ export function shapeText(shape: readonly number[]): string {
 
 function readHeader(bytes: Uint8Array, file: string): Uint8Array {
   if (bytes.length < 8) {
-    throw new InvalidArgumentError(file, "at least 8 bytes, the length of the header", bytes.length);
+    throw new InvalidArgumentError(file, "a safetensors file, of at least 8 bytes", bytes.length);
   }
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   const most = Math.min(longestHeader, bytes.length - 8);
   if (length < 2n || length > BigInt(most)) {
     const cause = most === longestHeader ? "the longest that is read" : `a file of ${bytes.length} bytes`;
-    throw new InvalidArgumentError(`${file}: length of the header`, `an integer in [2, ${most}] (${cause})`, length);
+    const domain = `a safetensors file, which begins with the length of its header, an integer in [2, ${most}] (${cause})`;
+    throw new InvalidArgumentError(file, domain, Number(length));
   }
   return bytes.subarray(8, 8 + Number(length));
 }
