@@ -7,6 +7,7 @@ import { MissingCorpusError } from "../data/errors.js";
 import { type CorpusName, corpusNames, readCorpus } from "../data/read.js";
 import { type Checkpoint, modelConfig, parseCheckpoint, withoutMoments } from "../learn/checkpoint.js";
 import { mergeRuns, parseRun, type RunOptions } from "../learn/run-config.js";
+import { mostThreads } from "../models/config.js";
 import { createClassifier } from "../models/index.js";
 import type { AttentionKind, Classifier } from "../models/types.js";
 import { UsageError } from "./errors.js";
@@ -56,6 +57,9 @@ export interface RunFlags {
   threads?: number;
 }
 
+/** Of --threads where a model shares a batch among them. */
+export const threadCount = integerIn(1, mostThreads);
+
 const above0 = numberIn("a number above 0", (x) => x > 0);
 
 /** Adds the flags of a run; `without` names those that a command reads in its own way. */
@@ -95,7 +99,7 @@ export function addRunFlags(command: Command, without: readonly (keyof RunFlags)
       oneOf(["binary", "constant"] as const),
     ],
     ["seed", "--seed <number>", "of parameters, dropout and order (default: 1)", integerIn(0, 2 ** 32 - 1)],
-    ["threads", "--threads <number>", "threads that share a batch (default: 1)", integerIn(1, 256)],
+    ["threads", "--threads <number>", "threads that share a batch (default: 1)", threadCount],
   ];
   for (const [name, words, description, parser] of flags) {
     if (without.includes(name)) continue;

@@ -7,6 +7,7 @@
 import { finite, integer, oneOf, positive, record } from "../../reference/check.js";
 import { type CorpusName, corpusNames } from "../data/read.js";
 import { InvalidArgumentError } from "../errors.js";
+import { mostThreads } from "../models/config.js";
 import type { Schedule } from "../models/schedule.js";
 import type { ClassifierConfig } from "../models/types.js";
 
@@ -89,7 +90,7 @@ export function resolveRun(options: RunOptions): RunConfig {
       learningRate: positive("training.learningRate", finite("training.learningRate", training.learningRate ?? 1e-3)),
       schedule: oneOf("training.schedule", training.schedule ?? "binary", ["binary", "constant"]),
       seed: integer("training.seed", training.seed ?? 1, 0, 2 ** 32 - 1),
-      threads: integer("training.threads", training.threads ?? 1, 1, 256),
+      threads: integer("training.threads", training.threads ?? 1, 1, mostThreads),
     },
   };
 }

@@ -10,7 +10,7 @@ import { FractionalAttentionError, InvalidArgumentError } from "../errors.js";
 import { AttentionCalls } from "./attention-calls.js";
 import { type CheckedBatch, checkBatch, checkLabelled, checkOverride, checkStep } from "./batch.js";
 import { BatchMemory, type Placed } from "./batch-memory.js";
-import { resolveConfig } from "./config.js";
+import { mostThreads, resolveConfig } from "./config.js";
 import { EncoderProgram, type Pass } from "./encoder-program.js";
 import { type Engine, type KernelCall, openEngine, runProgram } from "./engine.js";
 import { NonFiniteError } from "./errors.js";
@@ -45,7 +45,7 @@ export async function createClassifier(config: ClassifierConfig, options: Create
   const resolved = resolveConfig(config);
   record("options", options, ["seed", "threads", "batch", "training"]);
   const seed = integer("seed", options.seed ?? 1, 0, 2 ** 32 - 1);
-  const threads = integer("threads", options.threads ?? 1, 1, 64);
+  const threads = integer("threads", options.threads ?? 1, 1, mostThreads);
   const batch = integer("batch", options.batch ?? 32, 1, 65536);
   const { training = true } = options;
   if (typeof training !== "boolean") throw new InvalidArgumentError("training", "a boolean", training);

@@ -31,6 +31,9 @@ const names = [
   "compatibility",
 ] satisfies (keyof ClassifierConfig)[];
 
+/** Threads that may share a batch. */
+export const mostThreads = 64;
+
 /** Sizes beyond this are mistakes, and products of a few of them stay exact. */
 const mostPerAxis = 2 ** 20;
 

@@ -33,6 +33,7 @@ beforeAll(async () => {
     await symlink(resolve("node_modules", name), join(folder, "corpora/node_modules", name), "dir");
   }
   await put("wrong.json", '{"model": {"widht": 4}}');
+  await put("threads.json", '{"training": {"threads": 65}}');
   await put("no.json", "{");
   await put("binary.eml", "\u0000\u0001");
   await put("empty.txt", "\n");
@@ -373,6 +374,14 @@ describe("wrong usage", () => {
       "an unknown corpus",
       ["train", "--out", "x", "--corpus", "enron"],
       /--corpus.*'enron'.*"spam-assassin", "imdb", "listops"/,
+    ],
+    ["more threads than a model takes", ["train", "--out", "x", "--threads", "65"], /--threads.*'65'.*\[1, 64\]/],
+    ["more threads to evaluate", ["eval", model, "--threads", "65"], /--threads.*'65'.*\[1, 64\]/],
+    ["more threads to analyze", ["analyze", model, "--threads", "65"], /--threads.*'65'.*\[1, 64\]/],
+    [
+      "more threads in a file",
+      ["train", "threads.json", "--out", "x"],
+      /training\.threads: expected an integer in \[1, 64\], got 65/,
     ],
     ["an order above 2", ["train", "--out", "x", "--alpha", "2.5"], /--alpha.*'2\.5'.*\(0, 2\]/],
     [

@@ -6,10 +6,11 @@ import manifest from "../../../package.json" with { type: "json" };
 import type { Corpus } from "../../data/corpus.js";
 import { analyzeModel, type ModelAnalysis } from "../../learn/analyze.js";
 import { evenly } from "../../learn/batches.js";
+import { mostThreads } from "../../models/config.js";
 import { exitCodes, UsageError } from "../errors.js";
 import { checkPlace, writeWhole } from "../files.js";
 import type { Io } from "../io.js";
-import { addCorporaFlag, loadCorpus, openCheckpoint } from "../learning.js";
+import { addCorporaFlag, loadCorpus, openCheckpoint, threadCount } from "../learning.js";
 import { createProgress } from "../progress.js";
 import { renderTable } from "../table.js";
 import { integerIn, listOfNumbers } from "../values.js";
@@ -40,7 +41,7 @@ Examples:
 const mostCheckpoints = 4;
 
 /** Threads unless told otherwise: more have little to share in a batch. */
-const mostThreads = 4;
+const usualThreads = 4;
 
 export function addAnalyze(program: Command, io: Io, finish: (code: number) => void): void {
   addCorporaFlag(
@@ -65,9 +66,9 @@ export function addAnalyze(program: Command, io: Io, finish: (code: number) => v
     .option("--seed <number>", "of the random masks", integerIn(0, 2 ** 32 - 1), 1)
     .option(
       "--threads <number>",
-      "threads that share a batch, an integer in [1, 256]",
-      integerIn(1, 256),
-      Math.min(mostThreads, availableParallelism()),
+      `threads that share a batch, an integer in [1, ${mostThreads}]`,
+      threadCount,
+      Math.min(usualThreads, availableParallelism()),
     )
     .option("--out <file>", "write the page to this file")
     .option("--json", "print everything as JSON and nothing else")

@@ -5,13 +5,14 @@ import { type CorpusPart, corpusParts } from "../../data/corpus.js";
 import { splitText } from "../../data/read.js";
 import { encodeDocuments } from "../../learn/batches.js";
 import { evaluateEncoded } from "../../learn/evaluate.js";
+import { mostThreads } from "../../models/config.js";
 import { exitCodes, UsageError } from "../errors.js";
 import { readText } from "../input.js";
 import type { Io } from "../io.js";
-import { addCorporaFlag, loadCorpus, openCheckpoint } from "../learning.js";
+import { addCorporaFlag, loadCorpus, openCheckpoint, threadCount } from "../learning.js";
 import { createProgress } from "../progress.js";
 import { renderTable } from "../table.js";
-import { integerIn, oneOf } from "../values.js";
+import { oneOf } from "../values.js";
 import { scoreCells, scoreHead } from "./train.js";
 
 interface EvalFlags {
@@ -44,7 +45,7 @@ export function addEval(program: Command, io: Io, finish: (code: number) => void
   )
     .option("--part <name>", "train, validation or test", oneOf(corpusParts), "test" as const)
     .option("-t, --text <file>", 'file with a text to classify; "-" is standard input')
-    .option("--threads <number>", "threads that share a batch, an integer in [1, 256]", integerIn(1, 256), 1)
+    .option("--threads <number>", `threads that share a batch, an integer in [1, ${mostThreads}]`, threadCount, 1)
     .option("--json", "print the result as JSON and nothing else")
     .addHelpText("after", help)
     .action(async (file: string, words: string[], flags: EvalFlags) => {
