@@ -75,6 +75,11 @@ describe("wrong usage", () => {
     ],
     ["a page below a file", ["attend", text, "--out", "text.txt/page.html"], /--out: .*a part of the path is a file/],
     ["unknown group", ["verify", "--group", "kernle"], /--group.*'kernle'.*"kernel"/],
+    [
+      "a group that the backend has no part in",
+      ["verify", "--device", "wasm,webgpu", "--group", "kernel"],
+      /groups: expected a group that wasm and webgpu can be checked by \(attention_euclidean, .*\), got "kernel"/,
+    ],
     ["a backend that cannot be verified", ["verify", "--device", "tpu"], /--device.*'tpu'.*"reference"/],
     ["no cases", ["verify", "--cases", "0"], /--cases.*'0'.*\[1, 100000\]/],
     ["a negative seed", ["verify", "--seed=-1"], /--seed.*'-1'.*\[0, 4294967295\]/],

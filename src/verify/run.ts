@@ -114,6 +114,12 @@ export async function verifyWith(
   if (devices.length === 0) throw new InvalidArgumentError("devices", "at least one device", devices);
   for (const device of devices) oneOf<DeviceName>("devices", device, verifyDevices);
 
+  if (!devices.some((device) => groups.some((group) => canRun(device, group)))) {
+    const fitting = verifyGroups.filter((group) => devices.some((device) => canRun(device, group)));
+    const domain = `a group that ${devices.join(" and ")} can be checked by (${fitting.join(", ")})`;
+    throw new InvalidArgumentError("groups", domain, groups.join(", "));
+  }
+
   const rows: VerifyRow[] = [];
   const rejected: { device: string; reason: string }[] = [];
   const open: Attention[] = [];
@@ -147,7 +153,7 @@ export async function verifyWith(
   }
   for (const attention of open) attention.dispose();
   onProgress?.(jobs.length, jobs.length, "done");
-  return { rows, rejected, omitted, passed: rows.length > 0 && rows.every((row) => row.passed) };
+  return { rows, rejected, omitted, passed: rows.every((row) => row.passed) };
 }
 
 /** Groups of functions that only the reference has are no business of other devices. */

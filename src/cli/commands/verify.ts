@@ -117,7 +117,7 @@ async function verify(flags: VerifyFlags, io: Io): Promise<number> {
   const json = `${JSON.stringify(result, plainNumbers, 2)}\n`;
   if (flags.out !== undefined) await writeWhole("--out", io.directory, flags.out, json);
   io.stdout.write(flags.json ? json : `${verifyText(result, io)}\n`);
-  return result.passed && result.rows.length > 0 ? exitCodes.done : exitCodes.failed;
+  return result.passed ? exitCodes.done : exitCodes.failed;
 }
 
 function isFileError(error: unknown): error is NodeJS.ErrnoException {
