@@ -73,6 +73,10 @@ Attention: query = key = embedding, no token attends to itself. dot-product is s
   multiscale is --alpha. All three use the same embeddings; D = 8 is the width of the paper's own comparison.
   The model's own attention is that of its order.`;
 
+/** What --links is for, whose default differs. */
+export const linksHelp =
+  "strongest links of each token in the terminal and in JSON, an integer in [0, 20]; a page lists three";
+
 const defaultAlpha = 1.2;
 const defaultDim = 8;
 

@@ -7,7 +7,15 @@ import { checkPlace } from "../files.js";
 import type { Io } from "../io.js";
 import { writePage } from "../page.js";
 import { createProgress } from "../progress.js";
-import { addTextOptions, computeAttentions, pagePath, prepareText, type TextFlags, textHelp } from "../text-options.js";
+import {
+  addTextOptions,
+  computeAttentions,
+  linksHelp,
+  pagePath,
+  prepareText,
+  type TextFlags,
+  textHelp,
+} from "../text-options.js";
 import { integerIn } from "../values.js";
 
 const help = `${textHelp}
@@ -24,7 +32,7 @@ export function addAttend(program: Command, io: Io, finish: (code: number) => vo
     program.command("attend").description("show dot-product, local and multiscale attention on a text, side by side"),
     "the one that comes with the repository, where it is; otherwise spelling",
   )
-    .option("--links <number>", "strongest links listed of each token, an integer in [0, 20]", integerIn(0, 20), 3)
+    .option("--links <number>", linksHelp, integerIn(0, 20), 3)
     .option("--out <path>", "write a page to this .html file, or as report.html into this directory (see fna report)")
     .option("--svg", "with --out: write each map as an SVG file beside the page, with every token named")
     .option("--json", "print the result as JSON and nothing else")

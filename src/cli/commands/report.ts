@@ -14,7 +14,15 @@ import type { Io } from "../io.js";
 import { writePage } from "../page.js";
 import { createProgress, type Progress } from "../progress.js";
 import { renderTable } from "../table.js";
-import { addTextOptions, computeAttentions, pagePath, prepareText, type TextFlags, textHelp } from "../text-options.js";
+import {
+  addTextOptions,
+  computeAttentions,
+  linksHelp,
+  pagePath,
+  prepareText,
+  type TextFlags,
+  textHelp,
+} from "../text-options.js";
 import { timeDevices } from "../time-devices.js";
 import { integerIn, plainNumbers } from "../values.js";
 import { verifyText } from "./verify.js";
@@ -44,7 +52,7 @@ export function addReport(program: Command, io: Io, finish: (code: number) => vo
       .description("attention on a text, verification and times of the devices, as one HTML page to look at"),
     "spelling",
   )
-    .option("--links <number>", "strongest links listed of each token, an integer in [0, 20]", integerIn(0, 20), 0)
+    .option("--links <number>", linksHelp, integerIn(0, 20), 0)
     .option("--out <path>", "write the page to this .html file, or as report.html into this directory", "report.html")
     .option("--svg", "write each map as an SVG file beside the page, with every token named")
     .option("--verification <file>", 'take this result of "fna verify --out FILE" in place of verifying')
