@@ -21,6 +21,8 @@ export interface TestBackend {
   readonly open: () => Promise<Attention>;
   /** `open` as an expression. */
   readonly code: string;
+  /** What has to stand before that expression, beside the import of `createAttention`. */
+  readonly setup: readonly string[];
   readonly floats: Float32ArrayConstructor | Float64ArrayConstructor;
   /** Half the distance from 1 to the next number, or on webgpu what stands for it. */
   readonly unit: number;
@@ -34,17 +36,19 @@ export interface LeftOut {
   readonly reason: string;
 }
 
+/** Node 20 has relaxed SIMD behind this flag; later ones have it on and ignore it. Nothing else changes by it. */
+const relaxedFlag = "--experimental-wasm-relaxed-simd";
 const relaxedFile = new URL("../build/wasm/attention.relaxed.wasm", import.meta.url);
 
 interface Candidate extends Pick<TestBackend, "name" | "open" | "code"> {
   readonly share?: number;
+  readonly setup?: readonly string[];
   /** Why it cannot run here, where that is known without trying. */
   readonly reason?: string;
 }
 
 function candidates(): Candidate[] {
-  // Node 20 has relaxed SIMD behind this flag; later ones have it on and ignore it. Nothing else changes by it.
-  setFlagsFromString("--experimental-wasm-relaxed-simd");
+  setFlagsFromString(relaxedFlag);
   const relaxed = new Uint8Array(readFileSync(relaxedFile));
   return [
     {
@@ -68,6 +72,11 @@ function candidates(): Candidate[] {
       name: "wasm, relaxed",
       open: () => createAttention({ device: "wasm", wasm: relaxed }),
       code: 'await createAttention({ device: "wasm", wasm: readFileSync("build/wasm/attention.relaxed.wasm") })',
+      setup: [
+        'import { readFileSync } from "node:fs";',
+        'import { setFlagsFromString } from "node:v8";',
+        `setFlagsFromString("${relaxedFlag}");`,
+      ],
       reason: WebAssembly.validate(relaxed) ? undefined : "this engine has no relaxed SIMD",
     },
     {
@@ -84,7 +93,7 @@ function candidates(): Candidate[] {
 async function openAll(): Promise<{ backends: TestBackend[]; leftOut: LeftOut[] }> {
   const backends: TestBackend[] = [];
   const leftOut: LeftOut[] = [];
-  for (const { name, open, code, share = 1, reason } of candidates()) {
+  for (const { name, open, code, setup = [], share = 1, reason } of candidates()) {
     if (reason !== undefined) {
       leftOut.push({ name, reason });
       continue;
@@ -97,6 +106,7 @@ async function openAll(): Promise<{ backends: TestBackend[]; leftOut: LeftOut[] 
         attention,
         open,
         code,
+        setup,
         floats: wide ? Float64Array : Float32Array,
         unit: wide ? 2 ** -53 : name === "webgpu" ? wgslUnit : 2 ** -24,
         share,
