@@ -11,6 +11,7 @@ import { expect, test } from "vitest";
 import { attentionForward } from "../reference/attention.js";
 import { headOf, optionsOf, slices } from "../src/backends/reference.js";
 import { makePlan } from "../src/plan.js";
+import type { Floats } from "../src/types.js";
 import { among, type Case, cases } from "./arbitraries.js";
 import { type Bug, reference } from "./backends.js";
 import { type Call, expectClose, expectRatio, forward, truthOf, weights } from "./evaluate.js";
@@ -105,6 +106,35 @@ property("constant values are returned as they are", {
     expectClose("output", output, expected, bounds.output);
   },
   bugs: [unnormalised],
+});
+
+property("a row that sees a key at its query's place and no other has L = log Phi(0) = 0, and that key's value", {
+  quick: 20,
+  arbitrary: cases({ independent: true, square: true, ungrouped: true, masks: [], minimum: 1 }).map((call) => ({
+    ...call,
+    inputs: { ...call.inputs, k: call.inputs.q },
+    options: { ...call.options, window: 0 },
+  })),
+  async check(backend, call) {
+    const { q, v, headDim, valueDim = headDim } = call.inputs;
+    const { output, logSumExp } = await forward(backend, call);
+    const { bounds } = truthOf(call, backend.unit);
+    for (const [row, level] of logSumExp.entries()) {
+      // On the sphere a vector of zeros is at a right angle to all, itself among them.
+      const isZero = q.subarray(row * headDim, (row + 1) * headDim).every((x) => x === 0);
+      if (call.options.manifold === "sphere" && isZero) continue;
+      expectClose(`logSumExp of row ${row}`, [level], [0], bounds.logSumExp);
+      const own = (x: Floats) => x.subarray(row * valueDim, (row + 1) * valueDim);
+      expectClose(`output of row ${row}`, own(output), own(v), bounds.output);
+    }
+  },
+  bugs: [
+    {
+      name: "Phi(0) is 1 + 1e-6",
+      forward: ({ output, logSumExp }) => ({ output, logSumExp: logSumExp.map((x) => x + 1e-6) }),
+    },
+    { name: "a window wider by one", plan: (plan) => ({ ...plan, window: plan.window + 1 }) },
+  ],
 });
 
 /** A call without masks and normalisations whose keys are all at one distance from the queries. */
