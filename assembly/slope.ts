@@ -79,10 +79,12 @@ export function degree_backward(rows: i32, a: f64, bias: usize, sums: usize, kee
 /** c, or with `negative` -c, in place of dS, and the two sums. */
 export function slope_backward(rows: i32, negative: bool): void {
   const onSphere = sphere, gaussian = gauss;
+  // In the plane zs^2 and z (1 + z) together may leave float32 where the slope does not: then zs goes into each factor.
+  const apart = !onSphere && !(zs < 256 && zs > 1e-6);
   const one = f32x4.splat(1), zero = f32x4.splat(0);
-  // One zs at a time: 1/z takes the first, and the square of a small one is no number of float32.
-  const factor = gaussian ? -2 * zs * zs : -exponent * (onSphere ? 1 : zs);
-  const scales = f32x4.splat(<f32>zs);
+  // Where z^2 has vanished, so has z zs.
+  const unit = f32x4.splat(<f32>(onSphere ? max(zs, 1e-38) : zs));
+  const factor = gaussian ? -2 * zs * zs : apart ? -exponent : -exponent * zs * (onSphere ? 1 : zs);
   const scale = f32x4.splat(<f32>(negative ? -factor : factor));
   const end = <usize>rows << 7;
   let order = zero, length = zero;
@@ -93,21 +95,22 @@ export function slope_backward(rows: i32, negative: bool): void {
       length = f32x4.add(length, f32x4.mul(dS, x));
       c = f32x4.mul(dS, scale);
     } else {
-      const ratio = f32x4.div(one, f32x4.mul(f32x4.add(one, x), onSphere ? one : x));
+      const ratio = f32x4.div(one, f32x4.mul(f32x4.add(one, x), onSphere || apart ? one : x));
       // s is MASKED where dS is 0: the product is finite.
       order = f32x4.add(order, f32x4.mul(dS, v128.load(s + at)));
-      const slope = onSphere ? ratio : v128.and(ratio, f32x4.gt(x, zero));
+      let slope = apart ? f32x4.mul(f32x4.mul(ratio, unit), f32x4.div(unit, x)) : ratio;
+      if (!onSphere) slope = v128.and(slope, f32x4.gt(x, zero));
       // z/(1 + z) first: in the plane dS/(z (1 + z)) of a far pair may be subnormal and have few digits.
-      const share = f32x4.mul(slope, x);
-      length = f32x4.add(length, f32x4.mul(dS, onSphere ? share : f32x4.mul(share, x)));
-      c = f32x4.mul(f32x4.mul(dS, f32x4.mul(slope, scales)), scale);
+      const share = f32x4.mul(apart ? ratio : slope, x);
+      length = f32x4.add(length, f32x4.mul(dS, onSphere || apart ? share : f32x4.mul(share, x)));
+      c = f32x4.mul(f32x4.mul(dS, slope), scale);
     }
     if (onSphere) {
       // c^2/4 = sin^2(theta/2) = y:  sin theta = 2 sqrt(y (1 - y)).  At alpha = 2, z/sin theta is finite at 0.
       const code = v128.load(signs + at);
       const y = f32x4.mul(f32x4.abs(code), f32x4.splat(0.25));
       const sine = f32x4.mul(f32x4.splat(2), f32x4.sqrt(f32x4.mul(y, f32x4.sub(one, y))));
-      if (gaussian) c = f32x4.mul(c, f32x4.div(f32x4.sqrt(x), f32x4.splat(<f32>zs)));
+      if (gaussian) c = f32x4.mul(c, f32x4.div(f32x4.sqrt(x), unit));
       c = v128.and(f32x4.div(c, sine), f32x4.gt(sine, zero));
       v128.store(signs + at, v128.or(one, v128.and(code, i32x4.splat(0x80000000))));
     }

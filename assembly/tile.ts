@@ -145,7 +145,8 @@ function largest_kept(rows: i32): v128 {
 function apply_threshold(row0: i32, rows: i32, laneIsQuery: bool): void {
   // In the plane `z` has d^2 still, on the sphere z, or its square.
   const tau = sphere ? largestZ : largestZ / zs;
-  const limit = f32x4.splat(<f32>(sphere && !gauss ? tau : tau * tau));
+  // No distance is below a negative one, nor its square.
+  const limit = f32x4.splat(<f32>(sphere && !gauss ? tau : tau * abs(tau)));
   const bad = flags(!laneIsQuery);
   for (let r = 0; r < rows; r++) {
     if (bad && load<u8>(bad + row0 + r) & 1) continue;

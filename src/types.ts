@@ -104,7 +104,7 @@ export interface AttentionOptions<T extends Tensor = Floats> {
   alpha?: PerHead;
   /** Where distances are measured; `"sphere"` normalises q and k to unit length first. Default `"euclidean"`. */
   manifold?: "euclidean" | "sphere";
-  /** d_M > 0 of the exponent d_M + alpha. Default: `headDim`, on the sphere max(1, headDim - 1). */
+  /** d_M of the exponent d_M + alpha, above 0 and at most 1e30. Default: `headDim`, on the sphere max(1, headDim - 1). */
   intrinsicDim?: number;
   /** Radius of the sphere: above 0, one per head, or (pi^(1/d_M) - 1)/pi. Default `"rescaled"` for alpha < 2, 1 at alpha = 2. */
   radius?: "rescaled" | PerHead;
@@ -116,7 +116,7 @@ export interface AttentionOptions<T extends Tensor = Floats> {
   bandwidthExponent?: "1/alpha" | "1/2";
   /** Which pairs a measured bandwidth looks at. `"all"` is the authors' reading and leaks masked tokens. Default `"unmasked"`. */
   bandwidthPairs?: "unmasked" | "all";
-  /** a >= 0 of the diffusion-map normalisation. Above 0 the column sums see all queries, so `causal` is then not causal. Default 0. */
+  /** a of the diffusion-map normalisation, from 0 to 1e30. Above 0 the column sums see all queries, so `causal` is then not causal. Default 0. */
   degreeNormalization?: number;
   /** No query attends to a later position. Default false. */
   causal?: boolean;

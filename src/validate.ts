@@ -85,6 +85,10 @@ export function checkOptions(options: AttentionOptions, shape: AttentionShape): 
   given("bandwidthExponent", oneOf, ["1/alpha", "1/2"]);
   given("bandwidthPairs", oneOf, ["unmasked", "all"]);
   given("degreeNormalization", nonNegative);
+  // A factor of logarithms: with more, scores would leave float32.
+  for (const name of ["intrinsicDim", "degreeNormalization"] as const) {
+    if (options[name]! > 1e30) throw new InvalidArgumentError(name, "at most 1e30", options[name]);
+  }
   given("window", integer, 0);
   given("globalTokens", integer, 0);
   given("causal", flag);

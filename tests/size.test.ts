@@ -53,11 +53,11 @@ test.each([
   expect(bytes).toBeLessThanOrEqual(budget);
 });
 
-test("webgpu.js loads at most 14 kB, and with what a first forward pass needs at most 18 kB", async () => {
+test("webgpu.js loads at most 14 kB, and with what a first forward pass needs at most 18.5 kB", async () => {
   const eager = await loadedBytes("webgpu.js");
   const forward = await loadedBytes("webgpu.js", ["engine"]);
   expect(eager).toBeLessThanOrEqual(14_000);
-  expect(forward).toBeLessThanOrEqual(18_000);
+  expect(forward).toBeLessThanOrEqual(18_500);
   // The kernels are in the one, and gradients are in neither.
   expect(forward).toBeGreaterThan(eager + 6_000);
   expect(await loadedBytes("webgpu.js", ["engine", "on-demand"])).toBeGreaterThan(forward + 5_000);

@@ -11,6 +11,14 @@ import { inputKinds, randomProblem } from "../src/verify/battery.js";
 import { loadGolden } from "../src/verify/golden-files.js";
 import { checkGoldenOnDevice, deviceGroups } from "../src/verify/golden-problems.js";
 import { judgeFloat32 } from "../src/verify/judge-float32.js";
+import {
+  judgeEmpty,
+  judgeScales,
+  judgeUniform,
+  negativeThresholds,
+  scalePairs,
+  uniformOptions,
+} from "./extreme-scales.js";
 import { difference, inputsOf, normals } from "./float32-inputs.js";
 
 const u = 2 ** -24;
@@ -366,5 +374,20 @@ describe("length scales", () => {
     await expect(device.forward(inputs, { kappa: least / 2 })).rejects.toThrow(
       `kappa: expected kappa eps^(1/alpha) >= ${least} in float32, got ${least / 2}`,
     );
+  });
+
+  test.each(scalePairs)(
+    "coordinates of size 2^%d with kappa = 2^%d keep their gradients",
+    async (coordinate, kappa) => {
+      await judgeScales(device, coordinate, kappa);
+    },
+  );
+
+  test.each(uniformOptions)("scales beyond all distances give the average: %o", async (options) => {
+    await judgeUniform(device, options);
+  });
+
+  test.each(negativeThresholds)("a negative threshold leaves nothing: %o", async (options) => {
+    await judgeEmpty(device, options);
   });
 });

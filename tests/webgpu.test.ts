@@ -12,6 +12,14 @@ import type { Check } from "../src/verify/check.js";
 import { loadGolden } from "../src/verify/golden-files.js";
 import { checkGoldenOnDevice, deviceGroups } from "../src/verify/golden-problems.js";
 import { judgeFloat32, wgslUnit } from "../src/verify/judge-float32.js";
+import {
+  judgeEmpty,
+  judgeScales,
+  judgeUniform,
+  negativeThresholds,
+  scalePairs,
+  uniformOptions,
+} from "./extreme-scales.js";
 import { difference, inputsOf, normals } from "./float32-inputs.js";
 import { openForTests, patience } from "./webgpu/open.js";
 
@@ -295,5 +303,20 @@ describe.runIf(device)("extreme numbers", { timeout: patience }, () => {
     const slope = await reference.backward(large, options, { ...truth, dOutput });
     const unscaled = (x: Floats) => Float64Array.from(x, (e) => e * scale);
     expect(difference(unscaled(gradient.dq), unscaled(slope.dq))).toBeLessThan(1e-4);
+  });
+
+  test.each(scalePairs)(
+    "coordinates of size 2^%d with kappa = 2^%d keep their gradients",
+    async (coordinate, kappa) => {
+      await judgeScales(device!, coordinate, kappa);
+    },
+  );
+
+  test.each(uniformOptions)("scales beyond all distances give the average: %o", async (options) => {
+    await judgeUniform(device!, options);
+  });
+
+  test.each(negativeThresholds)("a negative threshold leaves nothing: %o", async (options) => {
+    await judgeEmpty(device!, options);
   });
 });

@@ -71,7 +71,7 @@ export function randomProblem(random: Random, kind: InputKind, every = false, ma
     options.bandwidth = choose("median", "mean");
     if (chance(0.4)) options.bandwidthPairs = "all";
   }
-  if (every && chance(0.15)) options.distanceThreshold = choose(0.3, 1, 2);
+  if (every && chance(0.15)) options.distanceThreshold = choose(0.3, 1, 2, -0.5);
   if (chance(0.25)) options.degreeNormalization = choose(0.5, 1, 1.7);
   if (chance(0.25)) options.causal = true;
   if (chance(0.2)) {

@@ -12,8 +12,8 @@ import {
   floats,
   int32s,
   integer,
-  nonNegative,
   notNaN,
+  number,
   oneOf,
   optional,
   order,
@@ -21,6 +21,7 @@ import {
   positive,
   record,
   size,
+  upTo,
 } from "./domains.js";
 import { type Argument, at, type Row } from "./walk.js";
 
@@ -104,13 +105,13 @@ const optionArguments = (out: Readonly<Record<string, number>>): Argument[] => [
     perHead(2, order, (x) => x > 0 && x <= 2),
   ),
   at("1.manifold", optional(oneOf("euclidean", "sphere"))),
-  at("1.intrinsicDim", optional(positive)),
+  at("1.intrinsicDim", optional(upTo(1e30))),
   at("1.radius", perHead(2, positive, isPositive, "rescaled")),
   at("1.kappa", perHead(2, positive, isPositive, "paper", "dim", "none")),
   at("1.bandwidth", optional(either(positive, oneOf("median", "mean")))),
   at("1.bandwidthExponent", optional(oneOf("1/alpha", "1/2"))),
   at("1.bandwidthPairs", optional(oneOf("unmasked", "all"))),
-  at("1.degreeNormalization", optional(nonNegative)),
+  at("1.degreeNormalization", optional(number((x) => x >= 0 && x <= 1e30))),
   at("1.causal", optional(boolean)),
   at("1.window", optional(integer(0))),
   at("1.globalTokens", optional(integer(0))),

@@ -53,7 +53,7 @@ export const pool: readonly unknown[] = [
   new ArrayBuffer(8),
 ];
 
-const number = (holds: (x: number) => boolean): Domain => ({
+export const number = (holds: (x: number) => boolean): Domain => ({
   holds: (value) => typeof value === "number" && holds(value),
 });
 

@@ -165,9 +165,11 @@ export class Call {
         const put = (index: number, value: number) => view.setFloat64(at + 8 * index, value, true);
         const unit = plan.radius[h] / this.scale;
         refuseFarScale(divisor, unit);
-        put(headRecord.zs, unit / divisor);
+        // Not 0 where the divisor has left float64: thresholds are divided by it.
+        const zs = Math.max(unit / divisor, 1e-300);
+        put(headRecord.zs, zs);
         put(headRecord.exponent, plan.intrinsicDim + alpha);
-        put(headRecord.threshold, (plan.distanceThreshold * plan.kappa[h]) / divisor);
+        put(headRecord.threshold, (plan.distanceThreshold * plan.kappa[h] * zs) / unit);
         // While distances are measured, the kernels leave z as it is, not squared.
         put(headRecord.gauss, Number(alpha === 2 && (measured || !this.isMeasured)));
         put(headRecord.degree, plan.degreeNormalization);

@@ -60,6 +60,8 @@ interface Extent {
 export class ChunkCall {
   readonly #variant: Variant;
   #heads: GPUBufferBinding;
+  /** One of each head, unless they are to be measured. */
+  readonly #bandwidths: number[] | undefined;
   /** Bits of the largest coordinate, where `pack` has it. */
   #largest: GPUBufferBinding | undefined;
   #points: Bindings = {};
@@ -80,9 +82,8 @@ export class ChunkCall {
     this.slots = Math.min(backward ? 2 : 4, 2 ** Math.ceil(Math.log2(Math.ceil(width / 8))));
     this.slotChunks = Math.ceil(width / (8 * this.slots));
     this.#variant = { patch: patchOf(plan), sphere: plan.manifold === "sphere", slots: this.slots };
-    const bandwidths =
-      typeof plan.bandwidth === "number" ? new Array<number>(chunk.heads).fill(plan.bandwidth) : undefined;
-    this.#heads = this.#putHeads(bandwidths);
+    if (typeof plan.bandwidth === "number") this.#bandwidths = new Array<number>(chunk.heads).fill(plan.bandwidth);
+    this.#heads = this.#putHeads(this.#bandwidths);
   }
 
   /** Replaces the records of the heads: see `writeHeads`. */
@@ -175,7 +176,7 @@ export class ChunkCall {
       await this.rowPass(inspect, { raw: rawQ.binding, largest }, rows, ofQueries);
       await this.rowPass(inspect, { raw: rawK.binding, largest }, columns, ofKeys);
     }
-    await this.#refuseFarScales(typeof plan.bandwidth === "number" ? plan.bandwidth : 1);
+    await this.#refuseFarScales(this.#bandwidths ?? new Array<number>(chunk.heads).fill(1));
     await this.rowPass(packQueries, { raw: rawQ.binding, largest, packed: packedQ }, rows, ofQueries);
     const raw = { raw: rawK.binding, rawValues: rawV.binding };
     await this.rowPass(packKeys, { ...raw, largest, packed: packedK, packedValues: values }, columns, ofKeys);
@@ -186,12 +187,12 @@ export class ChunkCall {
   /**
    * Refuses length scales that are too small for the coordinates of the kernels, whose power of two is known to the GPU: it is
    * asked only where that may matter.
-   * @param local one head of the chunk; all unless given
+   * @param bandwidths one of each head of the chunk
    */
-  async #refuseFarScales(bandwidth: number, local?: number): Promise<void> {
+  async #refuseFarScales(bandwidths: readonly number[]): Promise<void> {
     const { plan, chunk } = this;
-    const locals = local === undefined ? Array.from({ length: chunk.heads }, (_, n) => n) : [local];
-    for (const head of new Set(locals.map((n) => (chunk.head + n) % plan.heads))) {
+    for (const [local, bandwidth] of bandwidths.entries()) {
+      const head = (chunk.head + local) % plan.heads;
       const radius = plan.radius[head];
       const divisor = divisorOf(plan, head, bandwidth);
       if (divisor < radius * leastScale) refuseFarScale(divisor, radius / 2 ** (await this.#coordinateExponent()));
@@ -226,7 +227,7 @@ export class ChunkCall {
     if (typeof plan.bandwidth !== "number") {
       const { bandwidths } = await import("./on-demand.js");
       const found = await bandwidths(this);
-      for (const [local, bandwidth] of found.entries()) await this.#refuseFarScales(bandwidth, local);
+      await this.#refuseFarScales(found);
       this.setHeads(found);
     }
     if (plan.degreeNormalization > 0) {

@@ -109,7 +109,8 @@ export function writeHeads(
     const bandwidth = bandwidths?.[local] ?? 1;
     const isBad = Number.isNaN(bandwidth);
     const divisor = divisorOf(plan, head, bandwidth);
-    const scale = plan.radius[head] / divisor;
+    // Not 0 where the divisor has left float64: no logarithm of it would be a number.
+    const scale = Math.max(plan.radius[head] / divisor, 1e-300);
     const exponent = Math.floor(Math.log2(scale));
     const isGauss = alpha === 2 && bandwidths !== undefined;
     const threshold = (plan.distanceThreshold * plan.kappa[head]) / divisor;

@@ -390,7 +390,8 @@ fn beyond(h: Head, z: vec4f, flags: vec4u) -> u32 {
 
 // What distances are multiplied by, and the largest distance and square that are told apart: no product is infinite.
 fn scaling(h: Head, exponent: f32) -> vec3f {
-  let scale = min(ldexp(h.scale, clamp(h.scaleExponent - i32(exponent), -126, 126)), 1e37);
+  let power = h.scaleExponent - i32(exponent);
+  let scale = select(0.0, min(ldexp(h.scale, clamp(power, -126, 126)), 1e37), power >= -126);
   let most = select(1e37, 1e37 / scale, scale > 1.0);
   return vec3f(scale, most, select(most, most / scale, scale > 1.0));
 }
