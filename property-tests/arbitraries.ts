@@ -238,7 +238,7 @@ export function build(recipe: Recipe): Case {
   const scale = 2 ** exponent;
 
   const { q, k } = points(random, recipe.cloud, batch * heads * queries, batch * keyHeads * keys, headDim);
-  // Where all points are 0, float32 devices refuse a length scale as small as the others would be.
+  // Where all points within the lengths are 0, or there are none, float32 devices refuse a length scale of this size.
   const hasTinyUnit = exponent < -40 && recipe.manifold === "euclidean";
   const scaled = (x: number) => (hasTinyUnit && x === 0 ? 2 ** -8 : x) * scale;
   const inputs: AttentionInputs<Float64Array> = {
@@ -284,13 +284,16 @@ export function build(recipe: Recipe): Case {
     if (recipe.bandwidthPairs === "all") options.bandwidthPairs = "all";
   }
   if (recipe.degreeNormalization > 0) options.degreeNormalization = recipe.degreeNormalization;
-  Object.assign(options, masksOf(recipe.masks, inputs, random));
+  Object.assign(options, masksOf(recipe.masks, inputs, random, hasTinyUnit ? 1 : 0));
   const kept = awayFromThreshold(inputs, options);
   return { recipe, inputs, options: kept, dOutput, kind: "normal" };
 }
 
-function masksOf(names: readonly MaskName[], inputs: AttentionInputs, random: Random): AttentionOptions {
+/** @param least least length, where there are so many */
+function masksOf(names: readonly MaskName[], inputs: AttentionInputs, random: Random, least: number): AttentionOptions {
   const { batch, heads, queries, keys } = inputs;
+  const lengths = (most: number) =>
+    Int32Array.from({ length: batch }, () => Math.max(Math.min(least, most), random.integer(most + 1)));
   const options: AttentionOptions = {};
   for (const name of names) {
     if (name === "causal" || name === "excludeSelf") options[name] = true;
@@ -298,9 +301,9 @@ function masksOf(names: readonly MaskName[], inputs: AttentionInputs, random: Ra
       options.window = random.integer(5);
       options.globalTokens = random.integer(3);
     } else if (name === "keyLengths") {
-      options.keyLengths = Int32Array.from({ length: batch }, () => random.integer(keys + 1));
+      options.keyLengths = lengths(keys);
     } else if (name === "queryLengths") {
-      options.queryLengths = Int32Array.from({ length: batch }, () => random.integer(queries + 1));
+      options.queryLengths = lengths(queries);
     } else if (name === "distanceThreshold") {
       options.distanceThreshold = [0.31, 1.03, 2.07][random.integer(3)];
     } else {

@@ -190,7 +190,10 @@ property("kappa towards infinity gives the uniform average", {
   arbitrary: cases({ ...plane }),
   async check(backend, call) {
     const { largest } = distances(call);
-    const far = { ...call, options: { ...call.options, bandwidth: 1, kappa: 2 ** 20 * (largest || 1) } };
+    const far = {
+      ...call,
+      options: { ...call.options, bandwidth: 1, kappa: 2 ** 20 * (largest || 2 ** call.recipe.exponent) },
+    };
     const { alpha, intrinsicDim } = makePlan(far.inputs, far.options);
     // z <= 2^-20, so 0 >= s >= -(d_M + alpha) z or -z^2, and a weight is within e^(2|s|) of 1/M.
     const size = (intrinsicDim + Math.max(...alpha)) * 2 ** -20;
