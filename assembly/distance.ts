@@ -42,7 +42,7 @@ export const EXPANDED_TO: i32 = 64;
  * Bytes of 16 components of a group of keys: direct sums are sums of partial sums of so many, as one long chain of
  * terms of equal size rounds the same way again and again.
  */
-const CHUNK: usize = 16 * 16;
+export const CHUNK: usize = 16 * 16;
 
 /** Whether all distances of the tile at hand are expanded: no two points of it are close for their size. */
 export let apart: bool = false;
@@ -96,65 +96,41 @@ export function distance_forward(
         let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
         let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
         let query = q;
-        let stop = min(end, key + CHUNK);
-        if (stop != end) {
-          for (let row: usize = 0; row < 4 * ROW; row += ROW) {
-            v128.store(out + row, f32x4.splat(0));
-            v128.store(out + row, f32x4.splat(0), 16);
-          }
-        }
-        for (;;) {
-          a0 = f32x4.splat(0);
-          b0 = f32x4.splat(0);
-          a1 = f32x4.splat(0);
-          b1 = f32x4.splat(0);
-          a2 = f32x4.splat(0);
-          b2 = f32x4.splat(0);
-          a3 = f32x4.splat(0);
-          b3 = f32x4.splat(0);
+        do {
+          const stop = min(end, key + CHUNK);
+          let c0 = f32x4.splat(0), c1 = f32x4.splat(0), c2 = f32x4.splat(0), c3 = f32x4.splat(0);
+          let e0 = f32x4.splat(0), e1 = f32x4.splat(0), e2 = f32x4.splat(0), e3 = f32x4.splat(0);
           do {
             const x = v128.load(query);
             const y = v128.load(query, 16);
             const k0 = v128.load32_splat(key);
             const s0 = f32x4.sub(x, k0), t0 = f32x4.sub(y, k0);
-            a0 = madd(s0, s0, a0);
-            b0 = madd(t0, t0, b0);
+            c0 = madd(s0, s0, c0);
+            e0 = madd(t0, t0, e0);
             const k1 = v128.load32_splat(key, 4);
             const s1 = f32x4.sub(x, k1), t1 = f32x4.sub(y, k1);
-            a1 = madd(s1, s1, a1);
-            b1 = madd(t1, t1, b1);
+            c1 = madd(s1, s1, c1);
+            e1 = madd(t1, t1, e1);
             const k2 = v128.load32_splat(key, 8);
             const s2 = f32x4.sub(x, k2), t2 = f32x4.sub(y, k2);
-            a2 = madd(s2, s2, a2);
-            b2 = madd(t2, t2, b2);
+            c2 = madd(s2, s2, c2);
+            e2 = madd(t2, t2, e2);
             const k3 = v128.load32_splat(key, 12);
             const s3 = f32x4.sub(x, k3), t3 = f32x4.sub(y, k3);
-            a3 = madd(s3, s3, a3);
-            b3 = madd(t3, t3, b3);
+            c3 = madd(s3, s3, c3);
+            e3 = madd(t3, t3, e3);
             query += 32;
             key += 16;
           } while (key != stop);
-          if (stop == end) break;
-          stop = min(end, stop + CHUNK);
-          v128.store(out, f32x4.add(v128.load(out), a0));
-          v128.store(out, f32x4.add(v128.load(out, 16), b0), 16);
-          v128.store(out, f32x4.add(v128.load(out, 128), a1), 128);
-          v128.store(out, f32x4.add(v128.load(out, 144), b1), 144);
-          v128.store(out, f32x4.add(v128.load(out, 256), a2), 256);
-          v128.store(out, f32x4.add(v128.load(out, 272), b2), 272);
-          v128.store(out, f32x4.add(v128.load(out, 384), a3), 384);
-          v128.store(out, f32x4.add(v128.load(out, 400), b3), 400);
-        }
-        if (bytes > CHUNK) {
-          a0 = f32x4.add(a0, v128.load(out));
-          b0 = f32x4.add(b0, v128.load(out, 16));
-          a1 = f32x4.add(a1, v128.load(out, 128));
-          b1 = f32x4.add(b1, v128.load(out, 144));
-          a2 = f32x4.add(a2, v128.load(out, 256));
-          b2 = f32x4.add(b2, v128.load(out, 272));
-          a3 = f32x4.add(a3, v128.load(out, 384));
-          b3 = f32x4.add(b3, v128.load(out, 400));
-        }
+          a0 = f32x4.add(a0, c0);
+          b0 = f32x4.add(b0, e0);
+          a1 = f32x4.add(a1, c1);
+          b1 = f32x4.add(b1, e1);
+          a2 = f32x4.add(a2, c2);
+          b2 = f32x4.add(b2, e2);
+          a3 = f32x4.add(a3, c3);
+          b3 = f32x4.add(b3, e3);
+        } while (key != end);
         v128.store(out, a0);
         v128.store(out, b0, 16);
         v128.store(out, a1, 128);

@@ -5,9 +5,9 @@
  *   z_ij = zs theta_ij, or its square for the Gaussian kernel                               angle_forward
  *
  * Between 2 and 3 the sum's square is 4 - |q - k|^2, to the rounding of the inputs; beyond, where that would cancel,
- * the group of 4 keys is summed again with the sign of k turned. Shapes as in `distance.ts`.
+ * the group of 4 keys is summed again with the sign of k turned. Shapes, and sums of partial sums, as in `distance.ts`.
  */
-import { ROW } from "./distance";
+import { CHUNK, ROW } from "./distance";
 import { angle } from "./math/asin";
 import { madd } from "./math/madd";
 
@@ -17,26 +17,39 @@ function chords(query: usize, key: usize, end: usize, out: usize, plus: bool): v
   let b0 = f32x4.splat(0), b1 = f32x4.splat(0), b2 = f32x4.splat(0), b3 = f32x4.splat(0);
   const turn = i32x4.splat(plus ? 0x80000000 : 0);
   do {
-    const x = v128.load(query);
-    const y = v128.load(query, 16);
-    const k0 = v128.xor(turn, v128.load32_splat(key));
-    const s0 = f32x4.sub(x, k0), t0 = f32x4.sub(y, k0);
-    a0 = madd(s0, s0, a0);
-    b0 = madd(t0, t0, b0);
-    const k1 = v128.xor(turn, v128.load32_splat(key, 4));
-    const s1 = f32x4.sub(x, k1), t1 = f32x4.sub(y, k1);
-    a1 = madd(s1, s1, a1);
-    b1 = madd(t1, t1, b1);
-    const k2 = v128.xor(turn, v128.load32_splat(key, 8));
-    const s2 = f32x4.sub(x, k2), t2 = f32x4.sub(y, k2);
-    a2 = madd(s2, s2, a2);
-    b2 = madd(t2, t2, b2);
-    const k3 = v128.xor(turn, v128.load32_splat(key, 12));
-    const s3 = f32x4.sub(x, k3), t3 = f32x4.sub(y, k3);
-    a3 = madd(s3, s3, a3);
-    b3 = madd(t3, t3, b3);
-    query += 32;
-    key += 16;
+    const stop = min(end, key + CHUNK);
+    let c0 = f32x4.splat(0), c1 = f32x4.splat(0), c2 = f32x4.splat(0), c3 = f32x4.splat(0);
+    let d0 = f32x4.splat(0), d1 = f32x4.splat(0), d2 = f32x4.splat(0), d3 = f32x4.splat(0);
+    do {
+      const x = v128.load(query);
+      const y = v128.load(query, 16);
+      const k0 = v128.xor(turn, v128.load32_splat(key));
+      const s0 = f32x4.sub(x, k0), t0 = f32x4.sub(y, k0);
+      c0 = madd(s0, s0, c0);
+      d0 = madd(t0, t0, d0);
+      const k1 = v128.xor(turn, v128.load32_splat(key, 4));
+      const s1 = f32x4.sub(x, k1), t1 = f32x4.sub(y, k1);
+      c1 = madd(s1, s1, c1);
+      d1 = madd(t1, t1, d1);
+      const k2 = v128.xor(turn, v128.load32_splat(key, 8));
+      const s2 = f32x4.sub(x, k2), t2 = f32x4.sub(y, k2);
+      c2 = madd(s2, s2, c2);
+      d2 = madd(t2, t2, d2);
+      const k3 = v128.xor(turn, v128.load32_splat(key, 12));
+      const s3 = f32x4.sub(x, k3), t3 = f32x4.sub(y, k3);
+      c3 = madd(s3, s3, c3);
+      d3 = madd(t3, t3, d3);
+      query += 32;
+      key += 16;
+    } while (key != stop);
+    a0 = f32x4.add(a0, c0);
+    b0 = f32x4.add(b0, d0);
+    a1 = f32x4.add(a1, c1);
+    b1 = f32x4.add(b1, d1);
+    a2 = f32x4.add(a2, c2);
+    b2 = f32x4.add(b2, d2);
+    a3 = f32x4.add(a3, c3);
+    b3 = f32x4.add(b3, d3);
   } while (key != end);
   store_coded(out, a0, plus);
   store_coded(out + 16, b0, plus);

@@ -356,6 +356,20 @@ describe("extreme numbers", () => {
     }
     expect(Math.max(...slope.dq.map(Math.abs))).toBeGreaterThan(1);
   });
+
+  test("angles of long vectors do not gather the same rounding again and again", async () => {
+    const shape = { batch: 1, heads: 1, queries: 4, keys: 2, headDim: 65 };
+    const steps = (rows: number) => Float64Array.from({ length: rows * 65 }, (_, e) => ((e * 7 + 3) % 11) / 2 - 2);
+    const problem = {
+      inputs: { ...shape, q: steps(4), k: steps(2), v: steps(2) },
+      options: { alpha: 2, manifold: "sphere", kappa: 0.5 },
+      dOutput: steps(4),
+      kind: "normal",
+    } as const;
+    for (const { tensor, error, bound } of await judgeFloat32(device, problem, "")) {
+      expect(error, tensor).toBeLessThanOrEqual(bound);
+    }
+  });
 });
 
 describe("length scales", () => {

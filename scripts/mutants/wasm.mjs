@@ -118,7 +118,7 @@ export const mutants = [
   ]),
   ...inFastPath("assembly/distance.ts", [
     ["wasm: close points by the expanded form", "done = !v128.any_true(close);", "done = true;"],
-    ["wasm: partial sums of long vectors are lost", "if (bytes > CHUNK) {", "if (bytes > 1 << 20) {"],
+    ["wasm: partial sums of long vectors are lost", "a0 = f32x4.add(a0, c0);", "a0 = c0;"],
   ]),
   ...inFastPath("assembly/state.ts", [
     [
@@ -138,6 +138,7 @@ export const mutants = [
     ],
   ]),
   ...inFastPath("assembly/sphere.ts", [
+    ["wasm: partial sums of long unit vectors are lost", "b3 = f32x4.add(b3, d3);", "b3 = d3;"],
     [
       "wasm: a cosine beyond 1 is not clamped",
       "f32x4.neg(f32x4.pmax(f32x4.splat(0), f32x4.sub(f32x4.splat(4), a)))",
