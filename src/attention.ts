@@ -34,12 +34,13 @@ const forwardResults = ["output", "logSumExp"];
 const backwardResults = ["dq", "dk", "dv", "dAlpha", "dKappa"];
 const weightsResults = ["weights"];
 
-/** A call whose arguments are checked: the plan, the tensors, and the places on the GPU where results stay, if they do. */
+/** A call whose arguments are checked: the plan, the tensors, and the caller's places for results, in arrays or on the GPU. */
 interface Call {
   readonly plan: Plan;
   readonly tensors: Tensors<Tensor>;
   readonly signal: AbortSignal | undefined;
-  readonly kept: Kept | undefined;
+  readonly out?: OutputArrays;
+  readonly kept?: Kept;
 }
 
 /** Attention on one device. Made by `createAttention`. */
@@ -85,7 +86,7 @@ export class Attention<R extends Floats = Floats> {
   async forward(inputs: AttentionInputs<Tensor>, options: AnyOptions = {}): Promise<ForwardResult<R | GpuTensor>> {
     const call = this.#check(inputs, options, forwardResults);
     const run = (tensors: Tensors<Tensor>) => this.#backend.forward(call.plan, tensors, call.signal, call.kept);
-    return deliver(await this.#enqueue(call.tensors, run, call.signal), options) as ForwardResult<R>;
+    return deliver(await this.#enqueue(call.tensors, run, call.signal), call) as ForwardResult<R>;
   }
 
   /**
@@ -116,7 +117,7 @@ export class Attention<R extends Floats = Floats> {
     const { output, logSumExp, dOutput } = saved;
     const tensors = { ...call.tensors, output, logSumExp, dOutput };
     const run = (all: typeof tensors) => this.#backend.backward(call.plan, all, all, call.signal, call.kept);
-    return deliver(await this.#enqueue(tensors, run, call.signal), options) as BackwardResult<R>;
+    return deliver(await this.#enqueue(tensors, run, call.signal), call) as BackwardResult<R>;
   }
 
   /**
@@ -134,28 +135,28 @@ export class Attention<R extends Floats = Floats> {
     const call = this.#check(inputs, options, weightsResults);
     const run = (tensors: Tensors<Tensor>) => this.#backend.weights(call.plan, tensors, call.signal, call.kept);
     const weights = await this.#enqueue(call.tensors, run, call.signal);
-    return deliver({ weights }, options).weights as R;
+    return deliver({ weights }, call).weights as R;
   }
 
   /** `forward` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
   forwardSync(inputs: AttentionInputs, options: AttentionOptions = {}): ForwardResult<R> {
     const run = this.#sync("forwardSync");
     const call = this.#check(inputs, options, forwardResults);
-    return deliver(run(call.plan, call.tensors as Tensors), options) as ForwardResult<R>;
+    return deliver(run(call.plan, call.tensors as Tensors), call) as ForwardResult<R>;
   }
 
   /** `backward` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
   backwardSync(inputs: AttentionInputs, options: AttentionOptions, saved: BackwardInputs): BackwardResult<R> {
     const run = this.#sync("backwardSync");
     const call = this.#check(inputs, options, backwardResults, saved);
-    return deliver(run(call.plan, call.tensors as Tensors, saved), options) as BackwardResult<R>;
+    return deliver(run(call.plan, call.tensors as Tensors, saved), call) as BackwardResult<R>;
   }
 
   /** `weights` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
   weightsSync(inputs: WeightsInputs, options: AttentionOptions = {}): R {
     const run = this.#sync("weightsSync");
     const call = this.#check(inputs, options, weightsResults);
-    return deliver({ weights: run(call.plan, call.tensors as Tensors) }, options).weights as R;
+    return deliver({ weights: run(call.plan, call.tensors as Tensors) }, call).weights as R;
   }
 
   /**
@@ -235,8 +236,14 @@ export class Attention<R extends Floats = Floats> {
         ? checkGpuTensor!(name, value, length, "result")
         : checkTensor(name, value, length, [arrays[0]], "exactly");
     checkOut(out, outLengths(lengths), results, checkPlace, read);
-    const kept = output === "gpu" ? { ...(out as Kept) } : undefined;
-    return { plan: makePlan(inputs, common), tensors: { q, k, v: v ?? new arrays[0](0) }, signal, kept };
+    // While the call is under way the record is the caller's to change.
+    const places = { ...out };
+    return {
+      plan: makePlan(inputs, common),
+      tensors: { q, k, v: v ?? new arrays[0](0) },
+      signal,
+      [output === "gpu" ? "kept" : "out"]: places,
+    };
   }
 
   /** Runs after the calls before it, however those end, on tensors as they are now: on copies, if it could read them later. */
@@ -281,8 +288,7 @@ function copyTensors<T extends object>(tensors: T): T {
 }
 
 /** Copies each result into the caller's array of that name, if there is one, and returns what the caller will hold. */
-function deliver<Result extends object>(result: Result, { out, output }: AnyOptions): Result {
-  if (output === "gpu") return result;
+function deliver<Result extends object>(result: Result, { out }: Call): Result {
   return changeEach(result, (found: Floats, name) => {
     const place = (out as Partial<Record<string, Floats>> | undefined)?.[name];
     place?.set(found);

@@ -372,6 +372,18 @@ describe("results and lifecycle", () => {
     expect(attention.rejected).toEqual([]);
   });
 
+  test("places are read before the promise returns, and the record of them is then the caller's to change", async () => {
+    const call = inputs();
+    const expected = await attention.forward(call);
+    const place = new Float64Array(expected.output.length);
+    const options: AttentionOptions = { out: { output: place } };
+    const pending = attention.forward(call, options);
+    options.out!.output = new Float64Array(1);
+    options.out = { logSumExp: new Float64Array(1) };
+    expect((await pending).output).toBe(place);
+    expect(await pending).toEqual(expected);
+  });
+
   test("a signal stops a call before and during the work, and the next call is right", async () => {
     const call = inputs();
     const out = { output: new Float64Array(16 * 2).fill(7) };
