@@ -22,6 +22,7 @@ import type { AttentionOptions } from "../src/types.js";
 import { inputKinds, randomProblem } from "../src/verify/battery.js";
 import { judgeFloat32 } from "../src/verify/judge-float32.js";
 import { difference, inputsOf, normals } from "./float32-inputs.js";
+import { Held } from "./held.js";
 import { slowSteps } from "./slow-steps.js";
 
 const u = 2 ** -24;
@@ -311,6 +312,21 @@ describe("threads", () => {
     const result = backend.forward(makePlan(inputs, {}), inputs);
     backend.dispose();
     await expect(result).rejects.toThrow(/disposed/);
+  });
+
+  test("a disposed device lets go of its memory, also while there is a reference to the device", async () => {
+    const held = new Held();
+    try {
+      const backend = await createWasmBackend({ threads: 2 });
+      await held.expectBytes(backend.memoryBytes);
+      backend.dispose();
+      // Workers hold it until they have ended.
+      await held.expectWorkers(0);
+      await held.expectBytes(0);
+      expect(backend.memoryBytes).toBe(0);
+    } finally {
+      await held.stop();
+    }
   });
 
   test("a process that forgot to dispose of them still ends", async () => {

@@ -86,10 +86,10 @@ export class Pool {
     signal?.throwIfAborted();
   }
 
-  /** Ends the workers; a task under way fails. */
+  /** Ends the workers, and lets go of them, as they hold the memory; a task under way fails. */
   dispose(): void {
     this.#fail(new FractionalAttentionError("attention: this object has been disposed"));
-    for (const channel of this.#channels) channel.end();
+    for (const channel of this.#channels.splice(0)) channel.end();
   }
 
   #broadcast(message: (thread: number) => unknown): Promise<void> {
