@@ -11,6 +11,7 @@ import { DeviceLostError, InvalidArgumentError } from "../src/errors.js";
 import { makePlan } from "../src/plan.js";
 import type { AttentionInputs, AttentionOptions } from "../src/types.js";
 import { createAttention as createWebgpu } from "../src/webgpu.js";
+import { Held } from "./held.js";
 import { openForTests, patience } from "./webgpu/open.js";
 
 const backend = await openForTests();
@@ -90,6 +91,36 @@ describe.runIf(backend)("whose the GPU is", { timeout: patience }, () => {
       device?.destroy();
     },
   );
+
+  test("a call that dispose cuts off leaves no buffer on a device that is given", async () => {
+    const { device } = await requestDevice();
+    const held = new Held();
+    held.watchGpu(device, false);
+    try {
+      const attention = await createWebgpu({ gpu: { device } });
+      const createShaderModule = device.createShaderModule.bind(device);
+      // While its passes compile, after which it needs buffers.
+      device.createShaderModule = (descriptor) => {
+        attention.dispose();
+        return createShaderModule(descriptor);
+      };
+      await expect(attention.forward(inputsOf({}))).rejects.toThrow(/disposed/);
+      await held.expectBytes(0);
+    } finally {
+      await held.stop();
+      device.destroy();
+    }
+  });
+
+  test("results are the caller's alone: the device does not hold them", async () => {
+    const held = new Held();
+    try {
+      held.watchArrays({ weights: await device!.weights(inputsOf({})) });
+      await held.expectBytes(0);
+    } finally {
+      await held.stop();
+    }
+  });
 
   test("auto leaves a CPU adapter alone and says why, unless it is given", async () => {
     const attention = await createAttention();

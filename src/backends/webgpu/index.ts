@@ -156,7 +156,9 @@ class WebgpuDevice implements WebgpuBackend {
         throw error;
       }
     });
-    this.#last = result.catch(() => {});
+    // That it has ended, not how: its results are the caller's alone.
+    const settled = () => {};
+    this.#last = result.then(settled, settled);
     return result;
   }
 }

@@ -25,7 +25,8 @@ interface Pooled {
 const patience = 16;
 
 export class Pool {
-  readonly #device: GPUDevice;
+  /** None after `dispose`: a call that it has cut off fails at its next buffer, which nobody would destroy. */
+  #device: GPUDevice | undefined;
   readonly #idle: Pooled[] = [];
   readonly #taken: Pooled[] = [];
   #call = 0;
@@ -46,13 +47,13 @@ export class Pool {
 
   /** A buffer of at least `bytes`, with any content, until `releaseAll`. */
   take(kind: Kind, bytes: number): GPUBuffer {
-    const size = roundUp(Math.max(bytes, 16), this.#device.limits.maxBufferSize);
+    const size = roundUp(Math.max(bytes, 16), this.#device!.limits.maxBufferSize);
     const at = this.#idle.findIndex((entry) => entry.kind === kind && entry.buffer.size === size);
     const entry: Pooled =
       at >= 0
         ? this.#idle.splice(at, 1)[0]
         : {
-            buffer: this.#device.createBuffer({ label: `fractional-attention ${kind}`, size, usage: kinds[kind] }),
+            buffer: this.#device!.createBuffer({ label: `fractional-attention ${kind}`, size, usage: kinds[kind] }),
             kind,
             call: 0,
           };
@@ -81,6 +82,7 @@ export class Pool {
   }
 
   dispose(): void {
+    this.#device = undefined;
     for (const { buffer } of [...this.#idle.splice(0), ...this.#taken.splice(0)]) buffer.destroy();
   }
 }
