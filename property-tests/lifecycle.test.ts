@@ -1,19 +1,27 @@
 /**
- * The life of devices as a model: any order of opening, calling, growing, stopping, wrong arguments and disposing, over
- * several instances, with calls under way in between. Whatever happens, a call gives the right numbers or the error that
- * was asked for, other calls are not touched by it, and no rejection is left unhandled.
+ * The life of devices as a model: any order of opening, calling, growing, stopping, throwing, wrong arguments and disposing,
+ * over two instances, with calls under way in between. Whatever happens, a call gives the right numbers or the error that was
+ * asked for, other calls are not touched by it, and no rejection is left unhandled. At the end of a history devices hold
+ * what they say, nothing of the calls, and after `dispose` nothing at all.
  *
  * The numbers are judged by the bounds of `judge-float32.ts` against the float64 oracle.
  */
 
+import { getEventListeners } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import type { Attention } from "../src/attention.js";
-import { FractionalAttentionError, InvalidArgumentError } from "../src/index.js";
-import type { BackwardResult, ForwardResult } from "../src/types.js";
+import { describe, expect, test, vi } from "vitest";
+import { Attention } from "../src/attention.js";
+import type { Backend } from "../src/backends/backend.js";
+import { createReferenceBackend } from "../src/backends/reference.js";
+import { createWasmBackend } from "../src/backends/wasm/index.js";
+import { createAttention, FractionalAttentionError, InvalidArgumentError } from "../src/index.js";
+import { makePlan } from "../src/plan.js";
+import type { AttentionOptions, Floats, ForwardResult, Tensor } from "../src/types.js";
+import { Held } from "../tests/held.js";
+import { slowSteps } from "../tests/slow-steps.js";
 import { build, type Recipe } from "./arbitraries.js";
-import { type Bug, backends, broken, type TestBackend } from "./backends.js";
+import { backends, broken, type TestBackend } from "./backends.js";
 import { type Call, expectClose, inputsFor, restOfTruth, truthOf, viewed } from "./evaluate.js";
 import { report, runsOf, seed } from "./property.js";
 
@@ -45,147 +53,257 @@ const plain: Recipe = {
 const calls = [
   plain,
   { ...plain, keys: 0 },
-  { ...plain, queries: 17, keys: 33, masks: ["causal", "window"] as const, alphas: [2] },
+  { ...plain, queries: 17, keys: 33, masks: ["causal", "window", "mask"] as const, alphas: [2] },
   {
     ...plain,
     batch: 2,
     keyHeads: 2,
     group: 2,
-    queries: 40,
-    keys: 65,
-    headDim: 9,
+    queries: 19,
+    keys: 37,
     manifold: "sphere" as const,
+    alphas: [1.2, 2],
     offset: 3,
   },
-  { ...plain, queries: 65, keys: 64, headDim: 16, bandwidth: "median" as const, degreeNormalization: 1, offset: 1 },
-  { ...plain, keyHeads: 2, queries: 200, keys: 300, headDim: 17, valueDim: 0 },
+  { ...plain, queries: 65, keys: 64, bandwidth: "median" as const, degreeNormalization: 1, offset: 1 },
+  { ...plain, keyHeads: 2, queries: 70, keys: 30, masks: ["keyLengths"] as const },
+  { ...plain, queries: 200, keys: 300, headDim: 17, valueDim: 0 },
 ].map((recipe) => {
-  // `build` makes large heads single; the last call is meant to be large.
   const call = build(recipe);
-  return { call, rest: new Map<number, ReturnType<typeof truths>>() };
+  const { batch, heads } = call.inputs;
+  if (batch !== recipe.batch || heads !== recipe.keyHeads * recipe.group)
+    throw new Error("build has made a call smaller");
+  return { call, found: new Map<number, Numbers>() };
 });
 
-function truths(call: Call, unit: number) {
+/** What a call asks for, and the names of what it gives. */
+const results = {
+  forward: ["output", "logSumExp"],
+  backward: ["dq", "dk", "dv", "dAlpha", "dKappa"],
+  weights: ["weights"],
+} as const;
+type Kind = keyof typeof results;
+type Name = (typeof results)[Kind][number];
+type Found = Partial<Record<Name, Floats>>;
+
+/** The right numbers of a call, and how far a device may be from them. */
+interface Numbers {
+  readonly right: Record<Name, Floats>;
+  readonly bounds: Record<Name, number>;
+}
+
+function numbersOf(call: Call, unit: number): Numbers {
   const truth = truthOf(call, unit);
-  return { truth, rest: restOfTruth(call, truth) };
+  const { output, logSumExp, bounds } = truth;
+  return { right: { output, logSumExp, ...restOfTruth(call, truth) }, bounds };
 }
 
-function expected(size: number, unit: number): ReturnType<typeof truths> {
-  const { call, rest } = calls[size];
-  let found = rest.get(unit);
-  if (!found) {
-    found = truths(call, unit);
-    rest.set(unit, found);
+function expected(size: number, unit: number): Numbers {
+  const { call, found } = calls[size];
+  let numbers = found.get(unit);
+  if (!numbers) {
+    numbers = numbersOf(call, unit);
+    found.set(unit, numbers);
   }
-  return found;
+  return numbers;
 }
 
-function judgeForward(size: number, unit: number, found: ForwardResult): void {
-  const { truth } = expected(size, unit);
-  expectClose("output", found.output, truth.output, truth.bounds.output);
-  expectClose("logSumExp", found.logSumExp, truth.logSumExp, truth.bounds.logSumExp);
+function judge(kind: Kind, size: number, unit: number, found: Found): void {
+  const { right, bounds } = expected(size, unit);
+  for (const name of results[kind]) expectClose(name, found[name] ?? [], right[name], bounds[name]);
 }
 
-function judgeBackward(size: number, unit: number, found: BackwardResult): void {
-  const { truth, rest } = expected(size, unit);
-  for (const name of ["dq", "dk", "dv", "dAlpha", "dKappa"] as const) {
-    expectClose(name, found[name], rest[name], truth.bounds[name]);
-  }
-}
-
-/** What is known of each slot: empty, open or disposed. */
+/** What is known of each slot. */
 interface Model {
-  slots: ("empty" | "open" | "disposed")[];
+  slots: ("open" | "disposed")[];
 }
 
 /** What there is: devices, and calls that nobody has waited for yet. */
 interface Real {
   readonly backend: TestBackend;
-  readonly slots: (Attention | undefined)[];
-  readonly underWay: { slot: number; judged: Promise<void> }[];
+  readonly held: Held;
+  readonly slots: Attention[];
+  /** Every device of the history, and those of them that have been disposed of. */
+  readonly opened: Attention[];
+  readonly disposed: Set<Attention>;
+  readonly underWay: Promise<void>[];
+}
+
+/** Whose the GPU of a device is, where it has one. */
+type Owner = "own" | "given";
+
+/** Opens a device in a slot. A given GPU is the same in all histories, so that it need not compile all passes in each. */
+async function openSlot({ backend, held, slots, opened }: Real, slot: number, owner: Owner): Promise<void> {
+  const { gpu } = backend.attention;
+  const attention =
+    gpu && owner === "given"
+      ? await createAttention({ device: "webgpu", gpu: { device: gpu.device } })
+      : await backend.open();
+  if (attention.gpu && owner === "own") held.watchGpu(attention.gpu.device, true);
+  slots[slot] = attention;
+  opened.push(attention);
+}
+
+/** The options of a call in arrays that belong to nobody else, and those arrays. */
+function ownOptions(options: AttentionOptions): {
+  options: AttentionOptions;
+  arrays: (Floats | Int32Array | Uint8Array)[];
+} {
+  const own = structuredClone(options);
+  const parts = [...Object.values(own), ...Object.values(own.mask ?? {})];
+  return { options: own, arrays: parts.filter((part) => ArrayBuffer.isView(part)) as Floats[] };
+}
+
+/** Arguments of a call of a kind: what it reads, and places for what it gives. */
+function argumentsOf({ backend, held }: Real, kind: Kind, size: number) {
+  const { call } = calls[size];
+  const inputs = inputsFor(backend, call);
+  const { right } = expected(size, backend.unit);
+  const saved = {
+    output: viewed(backend, right.output),
+    logSumExp: viewed(backend, right.logSumExp),
+    dOutput: viewed(backend, call.dOutput),
+  };
+  const out: Found = {};
+  for (const name of results[kind]) out[name] = new backend.floats(right[name].length).fill(7);
+  const { q, k, v } = inputs;
+  const read = { q, k, v, ...saved };
+  held.watchArrays({ ...read, ...out });
+  return { inputs, saved, out, read };
+}
+
+/** A call of a kind, its results by name. */
+async function ask(
+  { held }: Real,
+  attention: Attention,
+  kind: Kind,
+  { inputs, saved }: Pick<ReturnType<typeof argumentsOf>, "inputs" | "saved">,
+  options: AttentionOptions,
+): Promise<Found> {
+  const found =
+    kind === "backward"
+      ? await attention.backward(inputs, options, saved)
+      : kind === "forward"
+        ? await attention.forward(inputs, options)
+        : { weights: await attention.weights(inputs, options) };
+  held.watchArrays(found);
+  return found;
 }
 
 type Command = fc.AsyncCommand<Model, Real>;
 
-/** A command on one slot: what it needs, what it does, and how it reads in a counterexample. */
+/** A command, on a slot in one of the states: what it does, and how it reads in a counterexample. */
 function command(
   name: string,
   slot: number,
   allowed: readonly Model["slots"][number][],
-  run: (real: Real, model: Model) => Promise<void>,
+  run: (real: Real, attention: Attention, model: Model) => Promise<void>,
 ): Command {
   return {
     check: (model) => allowed.includes(model.slots[slot]),
-    run: (model, real) => run(real, model),
-    toString: () => `${name}(${slot})`,
+    run: (model, real) => run(real, real.slots[slot], model),
+    toString: () => `${name} (${slot})`,
   };
 }
 
-const isDisposal = (error: unknown) => error instanceof FractionalAttentionError && /disposed/.test(error.message);
-
-const open = (slot: number) =>
-  command("open", slot, ["empty", "disposed"], async (real, model) => {
-    real.slots[slot] = await real.backend.open();
+const open = (slot: number, owner: Owner) =>
+  command(`open ${owner}`, slot, ["disposed"], async (real, _, model) => {
+    await openSlot(real, slot, owner);
     model.slots[slot] = "open";
   });
 
-const forwardNow = (slot: number, size: number) =>
-  command(`forward ${size}`, slot, ["open"], async ({ backend, slots }) => {
-    const { call } = calls[size];
-    judgeForward(size, backend.unit, await slots[slot]!.forward(inputsFor(backend, call), call.options));
+const now = (slot: number, kind: Kind, size: number) =>
+  command(`${kind} ${size}`, slot, ["open"], async (real, attention) => {
+    const { options } = calls[size].call;
+    judge(kind, size, real.backend.unit, await ask(real, attention, kind, argumentsOf(real, kind, size), options));
   });
 
-const forwardSync = (slot: number, size: number) =>
-  command(`forwardSync ${size}`, slot, ["open"], async ({ backend, slots }) => {
-    const { call } = calls[size];
-    const attention = slots[slot]!;
-    const run = () => attention.forwardSync(inputsFor(backend, call), call.options);
-    if (attention.device === "webgpu") expect(run).toThrow(/forwardSync/);
-    else judgeForward(size, backend.unit, run());
+const sync = (slot: number, kind: Kind, size: number) =>
+  command(`${kind}Sync ${size}`, slot, ["open"], async (real, attention) => {
+    const { inputs, saved } = argumentsOf(real, kind, size);
+    const { options } = calls[size].call;
+    const run = (): Found =>
+      kind === "backward"
+        ? { ...attention.backwardSync(inputs, options, saved) }
+        : kind === "forward"
+          ? { ...attention.forwardSync(inputs, options) }
+          : { weights: attention.weightsSync(inputs, options) };
+    if (attention.device === "webgpu") return expect(run).toThrow(`${kind}Sync: `);
+    const found = run();
+    real.held.watchArrays(found);
+    judge(kind, size, real.backend.unit, found);
   });
 
-const backwardNow = (slot: number, size: number) =>
-  command(`backward ${size}`, slot, ["open"], async ({ backend, slots }) => {
-    const { call } = calls[size];
-    const inputs = inputsFor(backend, call);
-    const result = await slots[slot]!.forward(inputs, call.options);
-    const saved = { ...result, dOutput: viewed(backend, call.dOutput) };
-    judgeBackward(size, backend.unit, await slots[slot]!.backward(inputs, call.options, saved));
+/** The same call twice: what it needs is there the second time. */
+const again = (slot: number, kind: Kind, size: number) =>
+  command(`twice ${kind} ${size}`, slot, ["open"], async (real, attention) => {
+    const { options } = calls[size].call;
+    const bytes: number[] = [];
+    for (let time = 0; time < 2; time++) {
+      judge(kind, size, real.backend.unit, await ask(real, attention, kind, argumentsOf(real, kind, size), options));
+      bytes.push(attention.memoryBytes);
+    }
+    if (bytes[1] > bytes[0]) throw new Error(`memory grows from ${bytes[0]} to ${bytes[1]} bytes by the same call`);
   });
 
-/** A call that goes on while others come; its inputs are spoilt at once, because they have been read. */
-const start = (slot: number, size: number) =>
-  command(`start ${size}`, slot, ["open"], async ({ backend, slots, underWay }) => {
-    const { call } = calls[size];
-    const inputs = inputsFor(backend, call);
-    const pending = slots[slot]!.forward(inputs, call.options);
-    for (const x of [inputs.q, inputs.k, inputs.v]) x.fill(Number.NaN);
+/** A call that goes on while others come. All that was handed over is spoilt at once, because it has been read. */
+const start = (slot: number, kind: Kind, size: number, withSignal: boolean) =>
+  command(`start ${kind} ${size}${withSignal ? " with a signal" : ""}`, slot, ["open"], async (real, attention) => {
+    const { backend, disposed, underWay } = real;
+    const given = argumentsOf(real, kind, size);
+    const own = ownOptions(calls[size].call.options);
+    const { signal } = new AbortController();
+    const options = { ...own.options, out: { ...given.out }, ...(withSignal ? { signal } : {}) };
+    const pending = ask(real, attention, kind, given, options);
+    for (const array of [...Object.values(given.read), ...own.arrays]) array.fill(1);
+    for (const name of results[kind]) options.out[name] = new backend.floats(1);
+    Object.assign(options, { alpha: 3, out: {} });
+    const { out } = given;
     const judged = pending.then(
-      (found) => judgeForward(size, backend.unit, found),
-      // Only its own device may have been disposed of in the meantime.
+      (found) => {
+        for (const name of results[kind])
+          expect(found[name] === out[name], `${name} is where it was asked for`).toBe(true);
+        judge(kind, size, backend.unit, found);
+      },
       (error) => {
-        if (!isDisposal(error)) throw error;
+        const isDisposal = error instanceof FractionalAttentionError && /disposed/.test(error.message);
+        // Only its own device may have been disposed of in the meantime.
+        if (!isDisposal || !disposed.has(attention)) throw error;
       },
     );
     // Looked at when all is settled; until then nobody else may call it unhandled.
     judged.catch(() => {});
-    underWay.push({ slot, judged });
+    underWay.push(judged);
   });
 
-const settle = (slot: number) =>
-  command("settle", slot, ["empty", "open", "disposed"], async ({ underWay }) => {
-    for (const { judged } of underWay.splice(0)) await judged;
-  });
+const settle = () =>
+  ({
+    check: () => true,
+    run: async (_, { underWay }) => {
+      for (const judged of underWay.splice(0)) await judged;
+    },
+    toString: () => "settle",
+  }) satisfies Command;
 
-const abort = (slot: number, size: number, when: "before" | "at once" | "later") =>
-  command(`abort ${when} ${size}`, slot, ["open"], async ({ backend, slots }) => {
-    const { call } = calls[size];
+/** When a call is stopped: before it, after it has begun, a turn later, or where it asks its signal for the nth time. */
+type When = "before" | "at once" | "later" | number;
+
+const abort = (slot: number, kind: Kind, size: number, when: When) =>
+  command(`abort ${when} ${kind} ${size}`, slot, ["open"], async (real, attention) => {
     const controller = new AbortController();
+    const { signal } = controller;
     const reason = new Error("enough");
     if (when === "before") controller.abort(reason);
-    const out = { output: new backend.floats(call.dOutput.length).fill(7) };
-    const options = { ...call.options, signal: controller.signal, out };
-    const pending = slots[slot]!.forward(inputsFor(backend, call), options);
+    if (typeof when === "number") {
+      let asked = 0;
+      signal.throwIfAborted = () => {
+        if (++asked === when) controller.abort(reason);
+        if (signal.aborted) throw signal.reason;
+      };
+    }
+    const given = argumentsOf(real, kind, size);
+    const { out } = given;
+    const pending = ask(real, attention, kind, given, { ...calls[size].call.options, signal, out });
     if (when === "at once") controller.abort(reason);
     if (when === "later") setTimeout(() => controller.abort(reason), 0);
     const outcome = await pending.then(
@@ -194,28 +312,45 @@ const abort = (slot: number, size: number, when: "before" | "at once" | "later")
     );
     if ("error" in outcome) {
       expect(outcome.error).toBe(reason);
-      expect(out.output.every((x) => x === 7)).toBe(true);
+      for (const place of Object.values(out)) expect(place.every((x) => x === 7)).toBe(true);
     } else {
       // A call may have come to its end before it was stopped; not one that had no beginning.
       expect(when).not.toBe("before");
-      judgeForward(size, backend.unit, outcome.found);
+      judge(kind, size, real.backend.unit, outcome.found);
     }
+    expect(getEventListeners(signal, "abort"), "listeners that a call leaves on its signal").toEqual([]);
   });
 
-const wrong = (slot: number, kind: number) =>
-  command(`wrong ${kind}`, slot, ["open"], async ({ backend, slots }) => {
-    const { call } = calls[0];
-    const inputs = inputsFor(backend, call);
+/** A caller's object that throws where it is read. */
+const throwing = (slot: number, kind: Kind, at: "alpha" | "mask" | "signal" | "out" | "q") =>
+  command(`${kind} where ${at} throws`, slot, ["open"], async (real, attention) => {
+    const given = argumentsOf(real, kind, 0);
+    const reason = new Error("no");
+    const trap = (target: object) =>
+      Object.defineProperty(target, at, {
+        enumerable: true,
+        get() {
+          throw reason;
+        },
+      });
+    const options = {};
+    trap(at === "q" ? given.inputs : options);
+    await expect(ask(real, attention, kind, given, options)).rejects.toBe(reason);
+  });
+
+const wrong = (slot: number, mistake: number) =>
+  command(`wrong ${mistake}`, slot, ["open"], async (real, attention) => {
+    const { inputs } = argumentsOf(real, "forward", 0);
     const mistakes: [object, object, RegExp][] = [
       [{ ...inputs, q: inputs.q.subarray(1) }, {}, /^q: /],
       [inputs, { alpha: 2.5 }, /^alpha: /],
       [inputs, { kappa: 0 }, /^kappa: /],
       [inputs, { mask: new Uint8Array(5) }, /^mask: /],
       [{ ...inputs, headDim: 0 }, {}, /^headDim: /],
-      [inputs, { out: { output: new backend.floats(1) } }, /^out\.output: /],
+      [inputs, { out: { output: new real.backend.floats(1) } }, /^out\.output: /],
     ];
-    const [given, options, message] = mistakes[kind];
-    const error = await slots[slot]!.forward(given as typeof inputs, options).then(
+    const [given, options, message] = mistakes[mistake];
+    const error = await attention.forward(given as typeof inputs, options).then(
       () => undefined,
       (reason: unknown) => reason,
     );
@@ -224,63 +359,91 @@ const wrong = (slot: number, kind: number) =>
   });
 
 const dispose = (slot: number) =>
-  command("dispose", slot, ["open", "disposed"], async ({ slots }, model) => {
-    slots[slot]!.dispose();
+  command("dispose", slot, ["open", "disposed"], async ({ disposed }, attention, model) => {
+    attention.dispose();
+    disposed.add(attention);
     model.slots[slot] = "disposed";
-    expect(slots[slot]!.memoryBytes).toBe(0);
+    expect(attention.memoryBytes).toBe(0);
   });
 
-const useDisposed = (slot: number, size: number) =>
-  command("use after dispose", slot, ["disposed"], async ({ backend, slots }) => {
-    const { call } = calls[size];
-    const inputs = inputsFor(backend, call);
-    await expect(slots[slot]!.forward(inputs, call.options)).rejects.toThrow(/disposed/);
-    expect(() => slots[slot]!.weightsSync(inputs, call.options)).toThrow(/disposed/);
+const useDisposed = (slot: number, kind: Kind, size: number) =>
+  command(`${kind} ${size} after dispose`, slot, ["disposed"], async (real, attention) => {
+    const given = argumentsOf(real, kind, size);
+    const { options } = calls[size].call;
+    await expect(ask(real, attention, kind, given, options)).rejects.toThrow(/disposed/);
+    expect(() => attention.weightsSync(given.inputs, options)).toThrow(/disposed/);
   });
 
 const slot = fc.nat(1);
+const kind = fc.constantFrom<Kind[]>("forward", "backward", "weights");
 const size = fc.nat(calls.length - 1);
+const owner = fc.oneof({ arbitrary: fc.constant<Owner>("given"), weight: 19 }, fc.constant<Owner>("own"));
+const when = fc.constantFrom<When[]>("before", "at once", "later", 1, 2, 3, 4);
 const commands = [
-  slot.map(open),
-  fc.tuple(slot, size).map(([s, n]) => forwardNow(s, n)),
-  fc.tuple(slot, size).map(([s, n]) => forwardSync(s, n)),
-  fc.tuple(slot, size).map(([s, n]) => backwardNow(s, n)),
-  fc.tuple(slot, size).map(([s, n]) => start(s, n)),
-  slot.map(settle),
-  fc.tuple(slot, size, fc.constantFrom("before", "at once", "later")).map(([s, n, when]) => abort(s, n, when)),
-  fc.tuple(slot, fc.nat(5)).map(([s, kind]) => wrong(s, kind)),
+  // What fits a slot that is disposed of comes often, or most commands would find nothing to do.
+  fc.tuple(slot, owner).map(([s, o]) => open(s, o)),
+  fc.tuple(slot, owner).map(([s, o]) => open(s, o)),
+  fc.tuple(slot, kind, size).map(([s, k, n]) => now(s, k, n)),
+  fc.tuple(slot, kind, size).map(([s, k, n]) => sync(s, k, n)),
+  fc.tuple(slot, kind, size).map(([s, k, n]) => again(s, k, n)),
+  fc.tuple(slot, kind, size, fc.boolean()).map((of) => start(...of)),
+  fc.tuple(slot, kind, size, fc.boolean()).map((of) => start(...of)),
+  fc.constant(null).map(settle),
+  fc.tuple(slot, kind, size, when).map((of) => abort(...of)),
+  fc.tuple(slot, kind, fc.constantFrom("alpha", "mask", "signal", "out", "q")).map((of) => throwing(...of)),
+  fc.tuple(slot, fc.nat(5)).map(([s, mistake]) => wrong(s, mistake)),
   slot.map(dispose),
-  fc.tuple(slot, size).map(([s, n]) => useDisposed(s, n)),
+  fc.tuple(slot, kind, size).map(([s, k, n]) => useDisposed(s, k, n)),
 ];
 
-/** Runs a history on fresh slots, the first of which is open, and leaves nothing behind. */
+/** Runs a history on two fresh devices and leaves nothing behind. */
 async function live(backend: TestBackend, history: Iterable<Command>): Promise<void> {
   const unhandled: unknown[] = [];
   const remember = (reason: unknown) => unhandled.push(reason);
   process.on("unhandledRejection", remember);
-  const real: Real = { backend, slots: [await backend.open(), undefined], underWay: [] };
+  const held = new Held();
+  const real: Real = { backend, held, slots: [], opened: [], disposed: new Set(), underWay: [] };
+  const { opened, underWay } = real;
+  // Signals are asked between any two steps.
+  slowSteps();
   try {
-    await fc.asyncModelRun(() => ({ model: { slots: ["open", "empty"] } as Model, real }), history);
-    for (const { judged } of real.underWay.splice(0)) await judged;
+    if (backend.attention.gpu) held.watchGpu(backend.attention.gpu.device, false);
+    for (const slot of [0, 1]) await openSlot(real, slot, "given");
+    const threads = held.workers / 2;
+    await fc.asyncModelRun(() => ({ model: { slots: ["open", "open"] } as Model, real }), history);
+    for (const judged of underWay.splice(0)) await judged;
+    // Workers hold memory until they have ended.
+    await held.expectWorkers(threads * opened.filter((attention) => !real.disposed.has(attention)).length);
+    await held.expectBytes(opened.reduce((bytes, attention) => bytes + attention.memoryBytes, 0));
+    for (const attention of opened) attention.dispose();
+    held.expectNoGpu();
+    await held.expectWorkers(0);
+    await held.expectBytes(0);
   } finally {
-    for (const attention of real.slots) attention?.dispose();
-    await Promise.allSettled(real.underWay.map(({ judged }) => judged));
+    for (const attention of opened) attention.dispose();
+    await Promise.allSettled(underWay);
     // Unhandled rejections are told after the microtasks of a turn.
     await setImmediate();
     process.off("unhandledRejection", remember);
+    vi.restoreAllMocks();
+    await held.stop();
   }
   expect(unhandled).toEqual([]);
 }
 
-const histories = fc.commands(commands, { maxCommands: 12, replayPath: process.env.PROPERTY_HISTORY });
+const historiesUpTo = (maxCommands: number) =>
+  fc.commands(commands, { maxCommands, size: "max", replayPath: process.env.PROPERTY_HISTORY });
+const histories = historiesUpTo(30);
+/** How many of them the quick profile has. */
+const quick = 12;
+/** A software adapter takes its time for every call. */
+const shortHistories = historiesUpTo(10);
 
 describe("the life of devices in any order of events", () => {
   for (const backend of backends) {
-    // Workers take a moment to start, and here they are started in every case.
-    const quick = backend.name.includes("threads") ? 6 : 15;
     test(`holds on ${backend.name}`, async () => {
       await fc.assert(
-        fc.asyncProperty(histories, (history) => live(backend, history)),
+        fc.asyncProperty(backend.name === "webgpu" ? shortHistories : histories, (history) => live(backend, history)),
         {
           seed,
           path: process.env.PROPERTY_PATH,
@@ -292,24 +455,71 @@ describe("the life of devices in any order of events", () => {
     });
   }
 
-  const bugs: Bug[] = [
-    { name: "numbers of the call before", forward: stale() },
+  const planted: { name: string; backend: () => TestBackend; notice: RegExp }[] = [
+    {
+      name: "numbers of the call before",
+      backend: () => broken({ name: "stale", forward: stale() }),
+      notice: /off by/,
+    },
     {
       name: "a key too few",
-      plan: (p) => ({
-        ...p,
-        keyLengths: p.keyLengths.map((n) => Math.max(0, n - 1)),
-      }),
+      backend: () =>
+        broken({
+          name: "short",
+          plan: (p) => ({ ...p, keyLengths: p.keyLengths.map((n) => Math.max(0, n - 1)) }),
+        }),
+      notice: /off by/,
     },
+    {
+      name: "results that are kept",
+      backend: () => {
+        const kept: Floats[] = [];
+        const weights = (found: Floats) => {
+          kept.push(found);
+          return found;
+        };
+        return broken({ name: "keeper", weights });
+      },
+      notice: /leak: weights of a call/,
+    },
+    { name: "a dispose that stops calls of other devices", backend: jealous, notice: /disposed/ },
+    {
+      name: "a listener left on the signal",
+      backend: () =>
+        changed(createReferenceBackend, (sound) => ({
+          forward: (plan, tensors, signal) => {
+            signal?.addEventListener("abort", () => {});
+            return sound.forward(plan, tensors, signal);
+          },
+        })),
+      notice: /listeners/,
+    },
+    {
+      name: "a dispose that keeps the memory",
+      backend: () => changed(createWasmBackend, () => ({ dispose() {} })),
+      notice: /leak: \d+ bytes/,
+    },
+    {
+      name: "a dispose that leaves the workers",
+      backend: () =>
+        changed(
+          () => createWasmBackend({ threads: 2 }),
+          () => ({ dispose() {} }),
+        ),
+      notice: /leak: \d+ workers/,
+    },
+    { name: "memory that grows with every call", backend: growing, notice: /memory grows/ },
   ];
-  for (const bug of process.env.PROPERTY_PATH === undefined ? bugs : []) {
-    test(`notices a bug: ${bug.name}`, async () => {
+  for (const { name, backend, notice } of process.env.PROPERTY_PATH === undefined ? planted : []) {
+    test(`notices a bug: ${name}`, async () => {
+      const bad = backend();
       const details = await fc.check(
-        fc.asyncProperty(histories, (history) => live(broken(bug), history)),
-        { seed: 2026, numRuns: 100, endOnFailure: true },
+        // Within the cases that `npm test` has.
+        fc.asyncProperty(histories, (history) => live(bad, history)),
+        { seed: 2026, numRuns: quick, endOnFailure: true },
       );
       expect(details.failed).toBe(true);
-      expect(String(details.errorInstance)).toMatch(/off by/);
+      expect(String(details.errorInstance)).toMatch(notice);
     });
   }
 
@@ -329,4 +539,64 @@ function stale() {
     last = { output: result.output.map((x) => x + 1), logSumExp: result.logSumExp };
     return found;
   };
+}
+
+/** Devices of a kind, in each of which something is replaced. */
+function changed(open: () => Backend | Promise<Backend>, change: (sound: Backend) => Partial<Backend>): TestBackend {
+  const same = backends.find(({ name }) => name === (open === createReferenceBackend ? "reference" : "wasm"))!;
+  return {
+    ...same,
+    open: async () => {
+      const sound = await open();
+      const changes = change(sound);
+      const backend = new Proxy(sound, {
+        get: (_, name: keyof Backend) => {
+          const value = name in changes ? changes[name] : sound[name];
+          return typeof value === "function" ? value.bind(sound) : value;
+        },
+      });
+      return new Attention(backend as Backend<Tensor>);
+    },
+  };
+}
+
+/** Devices of which one that is disposed of stops the calls of all. */
+function jealous(): TestBackend {
+  let disposals = 0;
+  return changed(createReferenceBackend, (sound) => ({
+    async forward(plan, tensors) {
+      const before = disposals;
+      await setImmediate();
+      if (disposals > before) throw new FractionalAttentionError("attention: this object has been disposed");
+      return sound.forward(plan, tensors);
+    },
+    dispose() {
+      disposals++;
+    },
+  }));
+}
+
+/** A device that needs more memory for every call, whatever the call. */
+function growing(): TestBackend {
+  return changed(createWasmBackend, (sound) => {
+    let rows = 0;
+    return {
+      weights(plan, tensors) {
+        rows += 65_536;
+        const one = new Float32Array(1);
+        const large = {
+          batch: 1,
+          heads: 1,
+          queries: rows,
+          keys: 1,
+          headDim: 1,
+          q: new Float32Array(rows),
+          k: one,
+          v: one,
+        };
+        sound.forwardSync!(makePlan(large, {}), large);
+        return sound.weights(plan, tensors);
+      },
+    };
+  });
 }

@@ -89,8 +89,7 @@ function callCode(backend: TestBackend, call: Case): string[] {
 export function counterexampleCode(backend: TestBackend, value: unknown): string {
   const isObject = typeof value === "object" && value !== null;
   // A history of commands reads as the list of their names.
-  if (isObject && Symbol.iterator in value)
-    return `// on slots of ${backend.code}, the first of them open:\n// ${value}`;
+  if (isObject && Symbol.iterator in value) return `// on two slots of ${backend.code}, both open:\n// ${value}`;
   const parts = isCase(value) ? { call: value } : isObject ? { ...value } : { value };
   const body = Object.entries(parts).flatMap(([name, part]) =>
     isCase(part) ? callCode(backend, part) : [`const ${name} = ${anything(part)}`],

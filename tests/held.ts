@@ -13,7 +13,7 @@ setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
 
 /** Milliseconds that a worker which was told to end may take for it. */
-const patience = 5_000;
+const patience = 3_000;
 
 /** From its construction to `stop`, which a test has to come to. */
 export class Held {
