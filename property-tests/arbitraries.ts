@@ -104,6 +104,8 @@ export interface Domain {
   readonly minimum?: number;
   /** Largest lengths. Default 65. */
   readonly maximum?: number;
+  /** Least number of components of a query. Default 1. */
+  readonly minimumDim?: number;
 }
 
 /** Lengths from ordinary to awkward: primes, SIMD width +-1, tiles of 32 and 64 +-1. Shrinks to the left. */
@@ -131,6 +133,7 @@ function mostly<T>(values: readonly T[], usual: number): fc.Arbitrary<T> {
 function recipes(domain: Domain): fc.Arbitrary<Recipe> {
   const { minimum = 0, maximum = 65, independent = false } = domain;
   const fitting = lengths.filter((n) => n >= minimum && n <= maximum);
+  const dims = headDims.filter((n) => n >= (domain.minimumDim ?? 1));
   const length = mostly(fitting, Math.min(8, fitting.length));
   const alpha = domain.alphas
     ? among(domain.alphas)
@@ -149,7 +152,7 @@ function recipes(domain: Domain): fc.Arbitrary<Recipe> {
     keys: domain.square
       ? fc.constant(-1)
       : fc.oneof({ arbitrary: fc.constant(-1), weight: 1 }, { arbitrary: length, weight: 2 }),
-    headDim: mostly(headDims, 6),
+    headDim: mostly(dims, 6),
     valueDim: mostly([0, 1, 2, 3, 5, 9, 33], 1),
     cloud: among(domain.clouds ?? clouds),
     seed: fc.nat(999),

@@ -1,6 +1,5 @@
 /** One call on one device with everything that it gives, and the a-priori bounds of `judge-float32.ts` for it. */
 
-import { bandwidthFactor, bandwidthFloor } from "../reference/scale.js";
 import { createReferenceBackend } from "../src/backends/reference.js";
 import { makePlan, type Plan } from "../src/plan.js";
 import type { AttentionInputs, AttentionOptions, BackwardResult, Floats, ForwardResult } from "../src/types.js";
@@ -73,7 +72,10 @@ export function withoutKeys(call: Call, keep: readonly number[]): Call {
 /** The results of the float64 oracle, and how far a device may be from them. */
 export interface Truth extends ForwardResult<Float64Array> {
   readonly plan: Plan;
-  readonly bounds: Float32Bounds;
+  /** Row by row. */
+  readonly rows: Float32Bounds;
+  /** The largest of each tensor, where rows are put in another order or left out. */
+  readonly bounds: Record<keyof Float32Bounds, number>;
 }
 
 /**
@@ -83,12 +85,23 @@ export interface Truth extends ForwardResult<Float64Array> {
  */
 export function truthOf(call: Call, unit: number): Truth {
   const plan = makePlan(call.inputs, call.options);
-  let bounds = float32Bounds(plan, call.inputs, call.dOutput, unit);
-  if (bounds.weights <= 1 / 8) bounds = withUnderflow(call, plan, bounds, unit);
-  else {
-    const any = Number.POSITIVE_INFINITY;
-    bounds = { ...bounds, weights: any, output: any, dq: any, dk: any, dv: any, dAlpha: any, dKappa: any };
+  const rows = float32Bounds(plan, call.inputs, call.dOutput, unit);
+  const { weights: error, ...tensors } = rows;
+  if (error > 1 / 8) {
+    for (const [name, bounds] of Object.entries(tensors))
+      if (name !== "logSumExp") bounds.fill(Number.POSITIVE_INFINITY);
   }
+  const largest = (x: Float64Array) => x.reduce((most, e) => Math.max(most, e), 0);
+  const bounds = {
+    weights: error > 1 / 8 ? Number.POSITIVE_INFINITY : error,
+    output: largest(rows.output),
+    logSumExp: largest(rows.logSumExp),
+    dq: largest(rows.dq),
+    dk: largest(rows.dk),
+    dv: largest(rows.dv),
+    dAlpha: largest(rows.dAlpha),
+    dKappa: largest(rows.dKappa),
+  };
   // Where two runs are compared only the bounds are asked for, and the oracle is slow.
   let found: ForwardResult<Float64Array> | undefined;
   const result = () => {
@@ -97,6 +110,7 @@ export function truthOf(call: Call, unit: number): Truth {
   };
   return {
     plan,
+    rows: { ...rows, weights: bounds.weights },
     bounds,
     get output() {
       return result().output;
@@ -107,63 +121,30 @@ export function truthOf(call: Call, unit: number): Truth {
   };
 }
 
-/**
- * The bounds with what float32 cannot hold: a result below t = 2^-126 is rounded by up to t, be it a weight, dS, a step
- * towards the pull of a pair, or the number that is asked for. A pair carries such a rounding on, times at most A = (1 + 2V)
- * max(1, |dO|) max(1, |v|), what arrives, and times a slope of the score, 2^4 of them with degree normalisation:
- *
- *   dq, dk   per length of a point: (d_M + alpha)/l or 2z/l, below 2^10/l, with l = kappa eps^(1/alpha)/r, on the sphere
- *            times |x|. And the coefficient of x - y: rounded by t among coordinates as the kernels have them, of order 1
- *            where the largest is beyond 2^+-40, and scaled back; on the sphere x/|x|. A distance is below 2^5 coordinates.
- *   dKappa   (d_M + alpha)/kappa or 2z^2/kappa, below 2^19/kappa, because z^2 < 2^18 where there are bounds
- *   dAlpha   log(1 + z) and (d_M + alpha) |ln eps|/alpha^2, both below 2^19 for the bandwidths of `arbitraries.ts`
- *   output   the rounding of a weight times |v|, for each key;  dv the same times |dO|, for each query
- *
- * A measured eps is at least its floor. Float64 holds all of this for all cases here.
- */
-function withUnderflow(call: Call, plan: Plan, bounds: Float32Bounds, unit: number): Float32Bounds {
-  if (unit < 2 ** -24) return bounds;
-  const { q, k, v } = call.inputs;
-  const largest = (x: Float64Array) => x.reduce((most, e) => Math.max(most, Math.abs(e)), 0);
-  const least = (x: Float64Array) => x.reduce((m, e) => (e === 0 ? m : Math.min(m, Math.abs(e))), 2 ** 127);
-  const size = Math.max(largest(q), largest(k));
-  if (size === 0) return bounds;
-  const arrives = (1 + 2 * plan.valueDim) * Math.max(1, largest(call.dOutput)) * Math.max(1, largest(v));
-  const lost = 2 ** -126 * plan.batch * plan.heads * plan.queries * plan.keys * arrives;
-  const eps = typeof plan.bandwidth === "number" ? plan.bandwidth : bandwidthFloor;
-  const lengths = plan.kappa.map(
-    (kappa, h) => (kappa * bandwidthFactor(eps, plan.alpha[h], plan.bandwidthExponent)) / plan.radius[h],
-  );
-  const slope = 2 ** 14 / Math.min(...lengths);
-  const isOrdinary = size > 2 ** -40 && size < 2 ** 41;
-  const pull =
-    plan.manifold === "sphere"
-      ? (slope + 2 ** 5) / Math.min(least(q), least(k))
-      : slope + 2 ** 5 * (isOrdinary ? size : 2 / size);
-  return {
-    ...bounds,
-    output: bounds.output + lost,
-    dq: bounds.dq + lost * (pull + 1),
-    dk: bounds.dk + lost * (pull + 1),
-    dv: bounds.dv + lost,
-    dAlpha: bounds.dAlpha + lost * 2 ** 23,
-    dKappa: bounds.dKappa + lost * (2 ** 23 / Math.min(...plan.kappa) + 1),
-  };
-}
-
 /** The oracle's weights and gradients of a call. */
 export function restOfTruth(call: Call, { plan, output, logSumExp }: Truth): { weights: Floats } & BackwardResult {
   const gradient = oracle.backwardSync!(plan, call.inputs, { output, logSumExp, dOutput: call.dOutput });
   return { ...gradient, weights: oracle.weightsSync!(plan, call.inputs) };
 }
 
-/** Throws unless each |x − y| is within the bound; infinities and NaN must be met exactly. */
-export function expectClose(what: string, x: ArrayLike<number>, y: ArrayLike<number>, bound: number): void {
+/**
+ * Throws unless each |x − y| is within the bound, which is one for all or one for each row, times `count`; infinities and
+ * NaN must be met exactly.
+ */
+export function expectClose(
+  what: string,
+  x: ArrayLike<number>,
+  y: ArrayLike<number>,
+  bound: number | Float64Array,
+  count = 1,
+): void {
   if (x.length !== y.length) throw new Error(`off by length: ${what} has ${x.length} numbers, not ${y.length}`);
+  const width = typeof bound === "number" ? 1 : y.length / bound.length;
   for (let e = 0; e < y.length; e++) {
     if (Object.is(x[e], y[e])) continue;
     const error = Math.abs(x[e] - y[e]);
-    if (!(error <= bound)) throw new Error(`off by ${error}: ${what}[${e}] = ${x[e]}, not ${y[e]} within ${bound}`);
+    const allowed = count * (typeof bound === "number" ? bound : bound[Math.floor(e / width)]);
+    if (!(error <= allowed)) throw new Error(`off by ${error}: ${what}[${e}] = ${x[e]}, not ${y[e]} within ${allowed}`);
   }
 }
 

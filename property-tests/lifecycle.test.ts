@@ -18,6 +18,7 @@ import { createWasmBackend } from "../src/backends/wasm/index.js";
 import { createAttention, FractionalAttentionError, InvalidArgumentError } from "../src/index.js";
 import { makePlan } from "../src/plan.js";
 import type { AttentionOptions, Floats, ForwardResult, Tensor } from "../src/types.js";
+import type { Float32Bounds } from "../src/verify/judge-float32.js";
 import { Held } from "../tests/held.js";
 import { slowSteps } from "../tests/slow-steps.js";
 import { build, type Recipe } from "./arbitraries.js";
@@ -89,13 +90,13 @@ type Found = Partial<Record<Name, Floats>>;
 /** The right numbers of a call, and how far a device may be from them. */
 interface Numbers {
   readonly right: Record<Name, Floats>;
-  readonly bounds: Record<Name, number>;
+  readonly bounds: Float32Bounds;
 }
 
 function numbersOf(call: Call, unit: number): Numbers {
   const truth = truthOf(call, unit);
-  const { output, logSumExp, bounds } = truth;
-  return { right: { output, logSumExp, ...restOfTruth(call, truth) }, bounds };
+  const { output, logSumExp, rows } = truth;
+  return { right: { output, logSumExp, ...restOfTruth(call, truth) }, bounds: rows };
 }
 
 function expected(size: number, unit: number): Numbers {

@@ -51,6 +51,8 @@ export function property<T>(title: string, { quick = 20, arbitrary, check, bugs,
             seed,
             path: PROPERTY_PATH,
             numRuns: runsOf(quick, backend),
+            // A property that leaves cases out has to find as many that it can judge.
+            maxSkipsPerRun: 1,
             // A replay shows its counterexample as it is; it has been shrunk already.
             endOnFailure: PROPERTY_PATH !== undefined,
             asyncReporter: async (details) => report(title, backend, details),

@@ -6,20 +6,23 @@ import { Attention } from "../src/attention.js";
 import type { Backend } from "../src/backends/backend.js";
 import { createAttention } from "../src/index.js";
 import type { Plan } from "../src/plan.js";
+import type { BackwardResult } from "../src/types.js";
 import { inputKinds, randomProblem } from "../src/verify/battery.js";
 import { largestDifference, relativeError } from "../src/verify/compare.js";
 import { loadGolden } from "../src/verify/golden-files.js";
 import { checkGoldenOnDevice, deviceGroups } from "../src/verify/golden-problems.js";
-import { judgeFloat32 } from "../src/verify/judge-float32.js";
+import { judgeFloat32, nearestToBound } from "../src/verify/judge-float32.js";
 import { naiveBackward, naiveForward } from "../src/verify/naive-float32.js";
 
-/** A device that computes naively in float32, on a plan that may be tampered with. */
-function naiveDevice(tamper: (plan: Plan) => Plan = (plan) => plan): Attention {
+type Gradient = BackwardResult<Float32Array>;
+
+/** A device that computes naively in float32, on a plan and with gradients that may be tampered with. */
+function naiveDevice(tamper = (plan: Plan) => plan, spoil = (gradient: Gradient) => gradient): Attention {
   const backend: Backend = {
     device: "wasm",
     arrays: [Float32Array],
     forward: async (plan, tensors) => naiveForward(tamper(plan), tensors),
-    backward: async (plan, tensors, saved) => naiveBackward(tamper(plan), tensors, saved),
+    backward: async (plan, tensors, saved) => spoil(naiveBackward(tamper(plan), tensors, saved)),
     weights: async (plan, { q, k }) =>
       naiveForward(tamper(plan), { q, k, v: new Float32Array((k.length / plan.headDim) * plan.valueDim) }).weights,
     dispose() {},
@@ -85,6 +88,38 @@ test("vectors without a direction are within every bound on the sphere", async (
       expect(check.error, `${check.case} ${check.tensor}`).toBeLessThanOrEqual(check.bound);
     }
   }
+});
+
+test("a number is judged by the bound of its own row, however large those of others are", async () => {
+  const random = createRandom(31);
+  const shape = { batch: 1, heads: 1, queries: 6, keys: 6, headDim: 3, valueDim: 3 };
+  const numbers = () => Float64Array.from({ length: 18 }, () => Math.fround(random.normal()));
+  const inputs = { ...shape, q: numbers(), k: numbers(), v: numbers() };
+  // What arrives at the first query, and with it dq there, is below the rounding of the others.
+  const dOutput = numbers().map((x, e) => (e < 3 ? x * 2 ** -30 : x));
+  const problem = { inputs, options: { alpha: 1.5 }, dOutput, kind: "normal" as const };
+  const judged = async (device: Attention) =>
+    (await judgeFloat32(device, problem, "")).filter(({ error, bound }) => !(error <= bound)).map((c) => c.tensor);
+  expect(await judged(naiveDevice())).toEqual([]);
+  const spoil = (gradient: Gradient) => ({ ...gradient, dq: gradient.dq.map((x, e) => (e < 3 ? 1.01 * x : x)) });
+  expect(await judged(naiveDevice(undefined, spoil))).toEqual(["dq"]);
+});
+
+test("of several numbers that are off the one nearest to its bound is reported, and NaN before all", () => {
+  const bounds = Float64Array.of(4, 0.5);
+  expect(nearestToBound(Float64Array.of(1, 3, 0.25, 0), new Float64Array(4), bounds)).toEqual({ error: 3, bound: 4 });
+  expect(nearestToBound(Float64Array.of(1, 1, 0.4, 0), new Float64Array(4), bounds)).toEqual({
+    error: 0.4,
+    bound: 0.5,
+  });
+  expect(nearestToBound(Float64Array.of(0, 0), new Float64Array(2), bounds)).toEqual({ error: 0, bound: 4 });
+  expect(nearestToBound(Float64Array.of(9, Number.NaN), new Float64Array(2), bounds)).toEqual({
+    error: Number.NaN,
+    bound: 0.5,
+  });
+  const infinite = Float64Array.of(Number.NEGATIVE_INFINITY, 0);
+  expect(nearestToBound(infinite, infinite, bounds).error).toBe(0);
+  expect(nearestToBound(Float64Array.of(0, 0), infinite, bounds).error).toBe(Number.POSITIVE_INFINITY);
 });
 
 test("one NaN among finite errors is an error that no bound accepts", () => {

@@ -47,8 +47,8 @@ export function timingsSection(timings: Timings | undefined): Markup {
   )}</div></figure>
 <div><h3 id="errors">Checked before it is timed</h3>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="errors">${errorsTable(devices)}</div>
-<p class="note">Largest |output − float64 reference| over the first ${sampledRows} query rows, at the N where it comes nearest to what the
-arithmetic of the device allows. A device that misses the bound is not timed any further. (The reference is its own
+<p class="note">|output − float64 reference| in the first ${sampledRows} query rows, at the N and there at the number where it comes nearest to what
+the arithmetic of the device allows. A device that misses the bound is not timed any further. (The reference is its own
 measure.)</p></div></div>
 <div class="scroll" tabindex="0" role="region" aria-label="Milliseconds by device and number of tokens"><table>
 <thead><tr><th scope="col">device</th>${head}</tr></thead>

@@ -18,8 +18,7 @@ import { makeProblem } from "../bench/problem.js";
 import { median, quantile } from "../bench/statistics.js";
 import { makePlan } from "../plan.js";
 import type { AttentionInputs, Floats } from "../types.js";
-import { largestDifference } from "../verify/compare.js";
-import { float32Bounds, wgslUnit } from "../verify/judge-float32.js";
+import { float32Bounds, nearestToBound, unitOf } from "../verify/judge-float32.js";
 
 /** A device that takes part: an open one and what to call it. */
 export interface TimedDevice {
@@ -122,8 +121,8 @@ interface TimingProblem {
   readonly inputs: AttentionInputs<Float32Array>;
   /** The output of its first rows, all keys, in float64. */
   readonly truth: Float64Array;
-  /** What float32 may differ by, and WGSL. */
-  readonly bounds: { readonly float32: number; readonly wgsl: number };
+  /** How far each of those rows may be off, for a unit roundoff. */
+  readonly bounds: (unit: number) => Float64Array;
 }
 
 function timingProblem(size: number, dim: number): TimingProblem {
@@ -134,15 +133,14 @@ function timingProblem(size: number, dim: number): TimingProblem {
   const plan = makePlan(sample, {});
   const truth = oracle.forwardSync!(plan, sample).output as Float64Array;
   const none = new Float64Array(truth.length);
-  const bound = (unit?: number) => float32Bounds(plan, sample, none, unit).output;
-  return { inputs, truth, bounds: { float32: bound(), wgsl: bound(wgslUnit) } };
+  return { inputs, truth, bounds: (unit) => float32Bounds(plan, sample, none, unit).output };
 }
 
 /** The check, which also is the warm-up; undefined when it fails. */
 async function prepare(runner: Runner, { inputs, truth, bounds }: TimingProblem): Promise<Turn | undefined> {
   const { output } = await runner.attention.forward(inputs);
-  const error = largestDifference(output.subarray(0, truth.length) as Floats, truth);
-  const bound = runner.attention.device === "webgpu" ? bounds.wgsl : bounds.float32;
+  const sampled = output.subarray(0, truth.length) as Floats;
+  const { error, bound } = nearestToBound(sampled, truth, bounds(unitOf(runner.attention)));
   if (!(error <= bound)) {
     Object.assign(runner, { passed: false, running: false, failure: { size: inputs.queries, error, bound } });
     return undefined;

@@ -15,7 +15,7 @@ import type { Check } from "./check.js";
 import { largestDifference, relativeError } from "./compare.js";
 import { type GoldenCase, isTensor, tensor } from "./golden.js";
 import { caseMask, euclideanOptions, sphericalOptions, translationOptions } from "./golden-attention.js";
-import { judgeFloat32 } from "./judge-float32.js";
+import { float32Bounds, judgeFloat32, nearestToBound, unitOf } from "./judge-float32.js";
 
 /** Options of a case by group, for those groups that the public face can run. */
 const optionsOf: Readonly<Record<string, (c: GoldenCase) => HeadOptions>> = {
@@ -74,21 +74,25 @@ export async function checkGoldenOnDevice(
   for (const c of cases) {
     if (group === "attention_translation" && c.config.method !== "rdfns_attention") continue;
     const problem = goldenProblem(group, c);
-    const judged = await judgeFloat32(attention, problem, c.id);
-    checks.push(...judged);
+    checks.push(...(await judgeFloat32(attention, problem, c.id)));
     const golden = tensor(c.outputs, "output").data;
     // Where only a compatibility switch gives the golden numbers, they say nothing about this device.
     if (!isReproduced(group, c, golden)) continue;
-    const { output } = oracle.forwardSync!(makePlan(problem.inputs, problem.options), problem.inputs);
+    const plan = makePlan(problem.inputs, problem.options);
+    const { output } = oracle.forwardSync!(plan, problem.inputs);
     const { q, k, v } = problem.inputs;
     const narrow = { ...problem.inputs, q: Float32Array.from(q), k: Float32Array.from(k), v: Float32Array.from(v) };
     const result = await attention.forward(narrow, problem.options);
-    const allowed = judged.find((check) => check.tensor === "output")!.bound;
+    const bounds = float32Bounds(plan, problem.inputs, problem.dOutput, unitOf(attention)).output;
+    const rounding = largestDifference(output, golden);
     checks.push({
       case: c.id,
       tensor: "golden output",
-      error: largestDifference(result.output, golden),
-      bound: allowed + largestDifference(output, golden),
+      ...nearestToBound(
+        result.output,
+        golden,
+        bounds.map((bound) => bound + rounding),
+      ),
     });
   }
   return checks;

@@ -4,7 +4,7 @@
  *
  *   b(u, p) + r max|ref| + t
  *
- * b: the bound of `judge-float32.ts`, which holds for any order of summation and for distances from differences q − k or as
+ * b: the largest bound that `judge-float32.ts` has for it, which holds for any order of summation and for distances from differences q − k or as
  *    good. |q|² + |k|² − 2 q·k is not where points nearly coincide, and is meant to be found out.
  * u: roundoff of the operations, "compute" in the file; 2⁻²⁴ unless stated, 2⁻⁵³ where all results are float64. So a file of
  *    float16 or bfloat16 is taken to be summed up in float32.
@@ -67,7 +67,7 @@ export function judgeCase(
     const relative = tensor === "weights";
     const bound = relative
       ? bounds.weights + unit * (inputs.headDim + inputs.keys + 8) + r
-      : bounds[tensor] + r * largest(reference) + t;
+      : largest(bounds[tensor]) + r * largest(reference) + t;
     // |x − ref| ≤ bound |ref| + t, as one number.
     const floor = relative ? t / bound : 0;
     const { error, at } = worstOf(result, reference, relative, floor);

@@ -10,7 +10,9 @@
  *              where it cancels; and a Σ_i T_ij C_ij more for the degree normalisation
  *   dv         Σ_i W |dO_i| E
  *   dq, dk     Σ T |∂z/∂x| (|s'| (E + m + direction) + |s''| Δ)  direction 0 on the plane, where q − k is exact to u; on the
- *              sphere min(2, 16u/sin θ): unit vectors carry an absolute rounding, which a short chord magnifies
+ *              sphere min(2, 16u/sin θ): unit vectors carry an absolute rounding, which a short chord magnifies. Nothing of a
+ *              pair at one point or, on the sphere, of parallel vectors that normalise to the same numbers: its pull is
+ *              exactly 0. With a vector without a direction it is 0 as well, but for the direction's rounding
  *   dAlpha     Σ T ((|∂s/∂α| + a |log N_C|/(d_M + α)) E + |∂²s/∂α∂z| Δ)
  *   dKappa     Σ T (|s' z| E + |(s' z)'| Δ)/κ
  *
@@ -20,7 +22,17 @@
  *   α < 2   |s''| = |(s' z)'| = |s'|/(1 + z),   |∂²s/∂α∂z| = (1 + |s'| |ln ε|/α²)/(1 + z)
  *   α = 2   |s''| = 2,   s' z is off by 2 (z + Δ)² − 2 z² = (4z + 2Δ) Δ
  *
- * Each tensor passes when its largest error is within its largest bound.
+ * Numbers below t = 2^-126 are no normal numbers of float32, and each result there may be off by t: a weight, and so an
+ * output by Σ_j t (1 + |V_j|) and dv by Σ_i t (1 + |dO_i|); dS by
+ *
+ *   t (1 + Σ|dO V| + Σ|dO| A_i) + W_ij (Σ|dO| times what the output is off by, and 2V t for the two inner products)
+ *
+ * which go on to the gradients like T E; the coefficient of q − k, in the lengths that a device computes in, which are the
+ * caller's or, where the largest coordinate is beyond 2^±40, such that it is of order 1; and what is stored.
+ *
+ * max is that over the keys of a query, with degree normalisation over all pairs of the head, which the column sums bring
+ * together. All sums are those of one query or one key, so that each row of output, L, dq, dk and dv has a bound of its
+ * own, and each number passes when its error is within that of its row.
  */
 
 import { attentionForward } from "../../reference/attention.js";
@@ -31,7 +43,6 @@ import { makePlan, type Plan } from "../plan.js";
 import type { AttentionInputs, AttentionOptions, Floats } from "../types.js";
 import type { Problem } from "./battery.js";
 import type { Check } from "./check.js";
-import { largestDifference } from "./compare.js";
 
 const u = 2 ** -24;
 
@@ -44,11 +55,42 @@ export const wgslUnit = 4 * u;
 
 const oracle = createReferenceBackend();
 
-/** Largest error that each tensor of a problem may have. */
-export type Float32Bounds = Record<
-  "weights" | "output" | "logSumExp" | "dq" | "dk" | "dv" | "dAlpha" | "dKappa",
-  number
->;
+/** The least normal number of float32. */
+const t = 2 ** -126;
+
+/** How far the numbers of each tensor of a problem may be off. */
+export interface Float32Bounds
+  extends Record<"output" | "logSumExp" | "dq" | "dk" | "dv" | "dAlpha" | "dKappa", Float64Array> {
+  /** Relative, of every weight. The other tensors have one bound for each row of their last axis, in order. */
+  readonly weights: number;
+}
+
+/** The unit roundoff that a device answers for. */
+export function unitOf({ device }: Attention): number {
+  return device === "webgpu" ? wgslUnit : u;
+}
+
+/**
+ * The number of x that comes nearest to the bound of its row, or is farthest beyond: its error against the reference, and
+ * that bound; the largest bound where no number is off. Numbers that are equal, infinities among them, are exact. NaN
+ * anywhere is a NaN, which no bound accepts.
+ */
+export function nearestToBound(x: Floats, reference: Floats, bounds: Float64Array): { error: number; bound: number } {
+  const width = reference.length / bounds.length;
+  let nearest = { error: 0, bound: bounds.reduce((most, bound) => Math.max(most, bound), 0) };
+  let largest = 0;
+  for (let e = 0; e < reference.length; e++) {
+    if (x[e] === reference[e]) continue;
+    const bound = bounds[Math.floor(e / width)];
+    const error = Math.abs(x[e] - reference[e]);
+    if (Number.isNaN(error)) return { error, bound };
+    if (error / bound > largest) {
+      largest = error / bound;
+      nearest = { error, bound };
+    }
+  }
+  return nearest;
+}
 
 /** Checks one problem, forward, weights and gradients, on a device that computes in float32. */
 export async function judgeFloat32(attention: Attention, problem: Problem, id: string): Promise<Check[]> {
@@ -65,27 +107,21 @@ export async function judgeFloat32(attention: Attention, problem: Problem, id: s
   const truth = oracle.forwardSync!(plan, inputs);
   const slope = oracle.backwardSync!(plan, inputs, { ...truth, dOutput });
   const trueWeights = oracle.weightsSync!(plan, inputs);
-  const unit = attention.device === "webgpu" ? wgslUnit : u;
-  const bounds = float32Bounds(plan, inputs, dOutput, unit);
+  const bounds = float32Bounds(plan, inputs, dOutput, unitOf(attention));
 
   const result = await attention.forward(narrow, options);
   const saved = { ...result, dOutput: Float32Array.from(dOutput) };
-  const gradient = await attention.backward(narrow, options, saved);
+  const found = { ...result, ...(await attention.backward(narrow, options, saved)) };
   const weights = await attention.weights(narrow, options);
+  const expected = { ...truth, ...slope };
 
-  const check = (tensor: keyof Float32Bounds, error: number): Check => ({
-    case: id,
-    tensor,
-    error,
-    bound: bounds[tensor],
-  });
   return [
-    check("weights", largestRatio(weights, trueWeights)),
-    check("output", largestDifference(result.output, truth.output)),
-    check("logSumExp", largestDifference(result.logSumExp, truth.logSumExp)),
-    ...(["dq", "dk", "dv", "dAlpha", "dKappa"] as const).map((name) =>
-      check(name, largestDifference(gradient[name], slope[name])),
-    ),
+    { case: id, tensor: "weights", error: largestRatio(weights, trueWeights), bound: bounds.weights },
+    ...(["output", "logSumExp", "dq", "dk", "dv", "dAlpha", "dKappa"] as const).map((tensor) => ({
+      case: id,
+      tensor,
+      ...nearestToBound(found[tensor], expected[tensor], bounds[tensor]),
+    })),
   ];
 }
 
@@ -128,13 +164,19 @@ export function float32Bounds(
   unit = u,
   coarse = 0,
 ): Float32Bounds {
-  const { queries: N, keys: M, headDim: D, valueDim: V, keyHeads, batch, degreeNormalization: a } = plan;
+  const { queries: N, keys: M, headDim: D, valueDim: V, heads, keyHeads, batch, degreeNormalization: a } = plan;
   const sphere = plan.manifold === "sphere";
-  const largest: Float32Bounds = { weights: 0, output: 0, logSumExp: 0, dq: 0, dk: 0, dv: 0, dAlpha: 0, dKappa: 0 };
+  const least = unit < u ? 0 : t;
+  const rows = (count: number) => new Float64Array(count).fill(least);
+  const [output, logSumExp, dq] = [1, 2, 3].map(() => rows(batch * heads * N));
   // Key heads collect from several query heads.
-  const dk = new Float64Array(batch * keyHeads * M);
-  const dv = new Float64Array(batch * keyHeads * M);
-  const perHead = { dAlpha: new Float64Array(plan.heads), dKappa: new Float64Array(plan.heads) };
+  const [dk, dv] = [1, 2].map(() => rows(batch * keyHeads * M));
+  const [dAlpha, dKappa] = [1, 2].map(() => rows(heads));
+  let weights = 0;
+  // From the caller's lengths to those of a device; vectors on the sphere are of length 1.
+  const largestOf = (x: Floats) => (x as Float64Array).reduce((most, e) => Math.max(most, Math.abs(e)), 0);
+  const extent = Math.max(largestOf(inputs.q), largestOf(inputs.k));
+  const scale = sphere || extent === 0 || (extent > 2 ** -40 && extent < 2 ** 41) ? 1 : 1 / extent;
 
   for (const slice of slices(plan)) {
     const head = headOf(plan, slice, inputs);
@@ -143,108 +185,153 @@ export function float32Bounds(
     const kappa = plan.kappa[slice.head];
     const factor = forward.bandwidth ** (plan.bandwidthExponent === "1/2" ? 0.5 : 1 / alpha);
     // Distances on the sphere are turned back into angles, whose rounding is absolute.
+    const exponent = alpha < 2 ? plan.intrinsicDim + alpha : 2;
     const perAngle = (sphere ? plan.radius[slice.head] : 1) / (kappa * factor);
     const measured = typeof plan.bandwidth !== "number";
     const logBandwidth = plan.bandwidthExponent === "1/alpha" && !measured ? Math.log(forward.bandwidth) : 0;
-
-    let largestScore = 0;
-    let largestTurn = 0;
-    let largestStretch = 0;
-    for (let p = 0; p < N * M; p++) {
-      if (forward.mask[p]) continue;
-      const slope = Math.abs(logPhiSlope(forward.z[p], alpha, plan.intrinsicDim));
-      largestScore = Math.max(largestScore, Math.abs(forward.logKernel[p]), Math.abs(forward.biased[p]));
-      largestTurn = Math.max(largestTurn, slope * perAngle);
-      largestStretch = Math.max(largestStretch, slope * forward.z[p]);
-    }
     const m = measuredError(plan, slice, forward.bandwidth, unit);
     const turn = sphere ? 4 * unit * perAngle : 0;
-    const e = (unit * (8 * (1 + largestScore) + (sphere ? 4 * largestTurn : 0)) + m * largestStretch) * (1 + a);
-    const sums = e + unit * (D + 2 * V + N + M + 8);
-    const E = sums + coarse;
-    largest.weights = Math.max(largest.weights, e);
-    // L is as wrong as the sum it is the logarithm of, and is rounded itself.
-    const logSize = Math.max(0, ...forward.logSumExp.filter(Number.isFinite).map(Math.abs));
-    largest.logSumExp = Math.max(largest.logSumExp, sums + 4 * unit * logSize);
+    // A pair whose kernel is 0 even as a logarithm has no say, as in the reference.
+    const isLeftOut = (p: number) => forward.mask[p] === 1 || forward.logKernel[p] === Number.NEGATIVE_INFINITY;
+
+    const errors = new Float64Array(N);
+    for (let i = 0; i < N; i++) {
+      let largestScore = 0;
+      let largestTurn = 0;
+      let largestStretch = 0;
+      for (let p = i * M; p < (i + 1) * M; p++) {
+        if (isLeftOut(p)) continue;
+        const slope = Math.abs(logPhiSlope(forward.z[p], alpha, plan.intrinsicDim));
+        largestScore = Math.max(largestScore, Math.abs(forward.logKernel[p]), Math.abs(forward.biased[p]));
+        largestTurn = Math.max(largestTurn, slope * perAngle);
+        largestStretch = Math.max(largestStretch, slope * forward.z[p]);
+      }
+      const turns = sphere ? 4 * largestTurn : 0;
+      errors[i] = (unit * (8 * (1 + largestScore) + turns) + m * largestStretch) * (1 + a);
+    }
+    const largestError = errors.reduce((most, e) => Math.max(most, e), 0);
+    if (a > 0) errors.fill(largestError);
+    weights = Math.max(weights, largestError);
+    const sums = errors.map((e) => e + unit * (D + 2 * V + N + M + 8));
+    const E = sums.map((e) => e + coarse);
 
     const size = new Float64Array(N * M);
+    const lost = new Float64Array(N * M);
     const outputSize = new Float64Array(V);
+    const outputLost = new Float64Array(V);
     for (let i = 0; i < N; i++) {
       const row = slice.row * N + i;
+      const level = forward.logSumExp[i];
+      // L is as wrong as the sum it is the logarithm of, and is rounded itself.
+      logSumExp[row] += sums[i] + 4 * unit * (Number.isFinite(level) ? Math.abs(level) : 0);
       outputSize.fill(0);
+      outputLost.fill(0);
       for (let j = 0; j < M; j++) {
-        const weight = forward.weights[i * M + j];
-        for (let c = 0; c < V; c++) if (weight > 0) outputSize[c] += weight * Math.abs(head.v[j * V + c]);
+        if (isLeftOut(i * M + j)) continue;
+        for (let c = 0; c < V; c++) {
+          const value = Math.abs(head.v[j * V + c]);
+          outputSize[c] += forward.weights[i * M + j] * value;
+          outputLost[c] += least * (1 + value);
+        }
       }
       let delta = 0;
+      let productsLost = 2 * V * least;
       let dSize = 0;
+      let largest = 0;
       for (let c = 0; c < V; c++) {
         const arrives = Math.abs(dOutput[row * V + c]);
         delta += arrives * outputSize[c];
+        productsLost += arrives * outputLost[c];
         dSize = Math.max(dSize, arrives);
-        largest.output = Math.max(largest.output, outputSize[c] * E);
+        largest = Math.max(largest, outputSize[c] * E[i] + outputLost[c]);
       }
+      output[row] += largest;
       for (let j = 0; j < M; j++) {
         const p = i * M + j;
-        if (forward.mask[p]) continue;
+        if (isLeftOut(p)) continue;
+        const weight = forward.weights[p];
         let product = 0;
         for (let c = 0; c < V; c++) product += Math.abs(dOutput[row * V + c] * head.v[j * V + c]);
-        size[p] = forward.weights[p] * (product + delta);
-        dv[slice.column * M + j] += forward.weights[p] * dSize * E;
+        size[p] = weight * (product + delta);
+        lost[p] = least * (1 + product + delta) + weight * productsLost;
+        dv[slice.column * M + j] += weight * dSize * E[i] + least * (1 + dSize);
       }
     }
-    if (a > 0) addDegreeSizes(size, forward, N, M, a);
+    if (a > 0) addDegreeSizes(size, lost, forward, isLeftOut, N, M, a, least);
 
-    const norms = (x: Floats, rows: number) =>
-      Float64Array.from({ length: rows }, (_, at) => (sphere ? Math.hypot(...x.subarray(at * D, (at + 1) * D)) : 1));
+    const norms = (x: Floats, count: number) =>
+      Float64Array.from({ length: count }, (_, at) => (sphere ? Math.hypot(...x.subarray(at * D, (at + 1) * D)) : 1));
     const [normsQ, normsK] = [norms(head.q, N), norms(head.k, M)];
     for (let i = 0; i < N; i++) {
-      let dq = 0;
       for (let j = 0; j < M; j++) {
         const p = i * M + j;
-        if (forward.mask[p]) continue;
+        if (isLeftOut(p)) continue;
         const z = forward.z[p];
         const slope = Math.abs(logPhiSlope(z, alpha, plan.intrinsicDim));
         const shift = turn + m * z;
         const bend = alpha < 2 ? slope / (1 + z) : 2;
-        const theta = sphere ? forward.distance[p] / plan.radius[slice.head] : 0;
-        const direction = sphere ? Math.min(2, (16 * unit) / Math.sin(theta)) : 0;
-        const pull = size[p] * perAngle * (slope * (E + m + direction) + bend * shift);
-        dq += pull / normsQ[i];
-        dk[slice.column * M + j] += pull / normsK[j];
         const scaleShift = (alpha < 2 ? bend : 4 * z + 2 * shift) * shift;
-        perHead.dKappa[slice.head] += (size[p] * (slope * z * E + scaleShift)) / kappa;
+        dKappa[slice.head] += (size[p] * (slope * z * E[i] + scaleShift) + lost[p] * (exponent + slope * z)) / kappa;
         if (alpha < 2) {
           const order = Math.abs(logPhiOrderSlope(z, alpha, plan.intrinsicDim, logBandwidth));
           const perSlope = Math.abs(logBandwidth) / (alpha * alpha);
           const parts = order + slope * z * perSlope + Math.log1p(z);
           // A device may keep s with its bias: taking that off again leaves s with the rounding of their sum.
-          const bias = a > 0 ? Math.abs(forward.biased[p] - forward.logKernel[p]) / (plan.intrinsicDim + alpha) : 0;
+          const bias = a > 0 ? Math.abs(forward.biased[p] - forward.logKernel[p]) / exponent : 0;
           const orderShift = ((1 + slope * perSlope) / (1 + z)) * shift;
-          perHead.dAlpha[slice.head] += size[p] * ((parts + bias) * E + orderShift);
+          const lostParts = 1 + parts + bias + exponent * perSlope;
+          dAlpha[slice.head] += size[p] * ((parts + bias) * E[i] + orderShift) + lost[p] * lostParts;
         }
+        // The same point, or on the sphere the same or the opposite direction, has no pull, not even by rounding.
+        if (sphere ? isParallel(head.q, i, head.k, j, D) : forward.distance[p] === 0) continue;
+        // A point without a direction is at a right angle to all others and pulls nowhere, up to the directions' rounding.
+        const theta = sphere ? forward.distance[p] / plan.radius[slice.head] : 0;
+        const direction = sphere ? Math.min(2, (16 * unit) / Math.sin(theta)) : 0;
+        const isPulled = normsQ[i] > 0 && normsK[j] > 0;
+        const relative = slope * ((isPulled ? E[i] + m : 0) + direction) + (isPulled ? bend * shift : 0);
+        // The coefficient's rounding times the difference, or in the plane times both points, no longer than 4d together.
+        const step = sphere ? 2 : (1 + 4 * forward.distance[p] * scale) * scale;
+        const pull = perAngle * (size[p] * relative + lost[p] * slope) + least * step;
+        if (normsQ[i] > 0) dq[slice.row * N + i] += pull / normsQ[i];
+        if (normsK[j] > 0) dk[slice.column * M + j] += pull / normsK[j];
       }
-      if (Number.isFinite(dq)) largest.dq = Math.max(largest.dq, dq);
     }
   }
-  const most = (x: Float64Array) => x.reduce((m, e) => (Number.isFinite(e) ? Math.max(m, e) : m), 0);
-  return { ...largest, dk: most(dk), dv: most(dv), dAlpha: most(perHead.dAlpha), dKappa: most(perHead.dKappa) };
+  return { weights, output, logSumExp, dq, dk, dv, dAlpha, dKappa };
+}
+
+/** Whether row i of x is row j of y times a power of two or minus one: divided by their norms both are the same numbers. */
+function isParallel(x: Floats, i: number, y: Floats, j: number, dim: number): boolean {
+  const [a, b] = [x.subarray(i * dim, (i + 1) * dim), y.subarray(j * dim, (j + 1) * dim)];
+  const at = a.findIndex((e) => e !== 0);
+  const ratio = b[at] / a[at];
+  return Number.isInteger(Math.log2(Math.abs(ratio))) && a.every((e, c) => e * ratio === b[c]);
 }
 
 /** Adds a Σ_i T_ij C_ij: what the gradient through the column sums can be as large as. */
 function addDegreeSizes(
   size: Float64Array,
-  forward: { mask: Uint8Array; logKernel: Float64Array; logColumnSum: Float64Array },
+  lost: Float64Array,
+  forward: { logKernel: Float64Array; logColumnSum: Float64Array },
+  isLeftOut: (p: number) => boolean,
   N: number,
   M: number,
   a: number,
+  least: number,
 ): void {
   for (let j = 0; j < M; j++) {
     let total = 0;
-    for (let i = 0; i < N; i++) total += size[i * M + j];
+    let totalLost = 0;
+    for (let i = 0; i < N; i++) {
+      total += size[i * M + j];
+      totalLost += lost[i * M + j];
+    }
     for (let i = 0; i < N; i++) {
       const p = i * M + j;
-      if (!forward.mask[p]) size[p] += a * total * Math.exp(forward.logKernel[p] - forward.logColumnSum[j]);
+      if (isLeftOut(p)) continue;
+      const share = Math.exp(forward.logKernel[p] - forward.logColumnSum[j]);
+      size[p] += a * total * share;
+      lost[p] += a * totalLost * share + least * (1 + a * total);
     }
   }
 }
