@@ -303,10 +303,10 @@ describe("words on a terminal", () => {
   it("say how attention was measured", () => {
     const flags = { manifold: "euclidean", kappa: "paper", bandwidth: 1 } as TextFlags;
     expect(scalesText(flags)).toBe(
-      "Local and multiscale attention measure Euclidean distances, with the length scale “paper” and ε = 1.",
+      "Local and multiscale attention measure Euclidean distances, with the length scale “paper” and ε\u00a0=\u00a01.",
     );
     expect(scalesText({ ...flags, manifold: "sphere", kappa: 2, bandwidth: "median" })).toBe(
-      "Local and multiscale attention measure angles on the sphere, with κ = 2 and ε measured as the median of the distances.",
+      "Local and multiscale attention measure angles on the sphere, with κ\u00a0=\u00a02 and ε measured as the median of the distances.",
     );
   });
 

@@ -3,13 +3,29 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createRandom } from "../reference/random.js";
+import { tokenMap } from "../src/page/charts.js";
+import { toMarkup } from "../src/page/svg.js";
 import { executable, hasBrowser } from "./browser/browser.js";
 import { accessibilityFaults, Site } from "./browser/site.js";
 import { runFna } from "./cli/run.js";
 
 const available = hasBrowser();
 if (!available) console.warn(`the page of the report is left out: no browser at ${executable}`);
+
+/** Pairs of texts of a drawing that lie upon each other, beyond the roundings of a layout. */
+const overlapping = (page: Page) =>
+  page.locator("svg text").evaluateAll((texts) => {
+    const boxes = texts.filter((text) => text.textContent.trim() !== "").map((text) => text.getBoundingClientRect());
+    const common = (a: DOMRect, b: DOMRect) =>
+      Math.min(
+        Math.min(a.right, b.right) - Math.max(a.left, b.left),
+        Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top),
+      );
+    return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => common(a, b) > 0.01)).length;
+  });
 
 describe.skipIf(!available)("in Chromium", () => {
   let folder: string;
@@ -56,6 +72,37 @@ describe.skipIf(!available)("in Chromium", () => {
     const { page } = await site.show("", { javaScriptEnabled: false });
     expect(await page.locator("#readout").isVisible()).toBe(false);
     expect(await page.locator("rect.hit title").count()).toBeGreaterThan(30);
+    await page.context().close();
+  });
+
+  test("no number of a table is broken on a phone", async () => {
+    const { page } = await site.show("", { viewport: { width: 390, height: 800 } });
+    const lines = await page.locator("td.n, th.n", { hasText: /^N|\d/ }).evaluateAll((cells) =>
+      cells.map((cell) => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return new Set([...range.getClientRects()].map(({ top }) => top)).size;
+      }),
+    );
+    expect(lines.length).toBeGreaterThan(50);
+    expect(Math.max(...lines)).toBe(1);
+    await page.context().close();
+  });
+
+  test.each([
+    ["letters of every width", [..."abcdefghijklmnopqrstuvwxyz0123456789"]],
+    ["other alphabets and symbols", [..."äß€+<=λωжщыю漢字가나あ★🙂🚀ش"]],
+  ])("labels of a diffusion map lie upon nothing: %s", async (_name, letters) => {
+    const { page } = await site.show("", { viewport: { width: 1280, height: 800 } });
+    const random = createRandom(5);
+    const words = Array.from({ length: 400 }, () =>
+      Array.from({ length: 1 + random.integer(6) }, () => letters[random.integer(letters.length)]).join(""),
+    );
+    const points = words.map(() => [random.uniform(), random.uniform()] as const);
+    const map = toMarkup((document) => tokenMap(document, "a map", words, points));
+    await page.setContent(String(map));
+    expect(await page.locator("svg text").count()).toBeGreaterThan(40);
+    expect(await overlapping(page)).toBe(0);
     await page.context().close();
   });
 

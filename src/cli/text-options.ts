@@ -250,7 +250,8 @@ export async function writeMaps(
 /** The geometry of the local and the multiscale attention in words. */
 export function scalesText({ manifold, kappa, bandwidth }: TextFlags): string {
   const distance = manifold === "sphere" ? "angles on the sphere" : "Euclidean distances";
-  const scale = typeof kappa === "number" ? `κ = ${kappa}` : `the length scale “${kappa}”`;
-  const size = typeof bandwidth === "number" ? `ε = ${bandwidth}` : `ε measured as the ${bandwidth} of the distances`;
+  const scale = typeof kappa === "number" ? `κ\u00a0=\u00a0${kappa}` : `the length scale “${kappa}”`;
+  const size =
+    typeof bandwidth === "number" ? `ε\u00a0=\u00a0${bandwidth}` : `ε measured as the ${bandwidth} of the distances`;
   return `Local and multiscale attention measure ${distance}, with ${scale} and ${size}.`;
 }

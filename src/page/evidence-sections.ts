@@ -30,7 +30,7 @@ export function timingsSection(timings: Timings | undefined): Markup {
   const { devices, rejected, adapter } = timings;
   const sizes = timedSizes(devices);
   const options = timingChart(devices);
-  const head = sizes.map((size) => html`<th scope="col" class="n">N = ${size}</th>`);
+  const head = sizes.map((size) => html`<th scope="col" class="n">N\u00a0=\u00a0${size}</th>`);
   const rows = devices.map(({ name, points, failure }) => {
     const cells = sizes.map((size) => {
       const point = points.find((p) => p.size === size);

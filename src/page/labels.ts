@@ -3,8 +3,8 @@
  * order given, each on the first free side of right, left, above and below; a label that finds none is left out, and so is
  * a second one of the same text nearby, which would say nothing new.
  *
- * Widths are estimated, since nothing here can measure text: a letter counts as 0.56 of the font size, which is above the
- * mean of system fonts, a wide one (CJK, emoji) as a whole.
+ * Widths are estimated, since nothing here can measure text and the font is the reader's: by classes of letters, each as wide as
+ * its widest in DejaVu Sans, the widest of the fonts that `system-ui` stands for.
  */
 
 /** A label that found room. */
@@ -29,6 +29,19 @@ const fontSize = 10;
 const distance = 6;
 const sameTextWithin = 60;
 
+/** Widths in units of the font size, of the first class that has a letter. */
+const letterWidths: readonly [letters: RegExp, width: number][] = [
+  [/[ijl'\p{M}\p{Cf}]/u, 0.3],
+  [/[frt]/, 0.42],
+  [/[a-ln-vx-z0-9]/, 0.64],
+  // m and w, symbols, other alphabets, Chinese, Japanese and Korean.
+  [/[ -\u05ff\u2e80-\uffff]/u, 1.05],
+];
+/** Emoji, arrows, Arabic. */
+const widestLetter = 1.3;
+/** How far, in pixels, a letter such as j may reach beyond where it stands. */
+const overhang = 1;
+
 /** Places what fits of `texts` beside `points`, inside `area`. */
 export function placeLabels(
   texts: readonly string[],
@@ -47,9 +60,9 @@ export function placeLabels(
     if (told) continue;
     const width = textWidth(texts[index]);
     for (const place of sides) {
-      const left = x + place.dx - { start: 0, middle: width / 2, end: width }[place.anchor];
+      const left = x + place.dx - { start: 0, middle: width / 2, end: width }[place.anchor] - overhang;
       const top = y + place.dy - fontSize * 0.6;
-      const box = { left, right: left + width, top, bottom: top + fontSize * 1.2 };
+      const box = { left, right: left + width + 2 * overhang, top, bottom: top + fontSize * 1.2 };
       if (box.left < area.left || box.right > area.right || box.top < area.top || box.bottom > area.bottom) continue;
       if (taken.some((other) => overlap(box, other))) continue;
       taken.push(box);
@@ -68,9 +81,9 @@ const sides: readonly Omit<PlacedLabel, "index">[] = [
 ];
 
 function textWidth(text: string): number {
-  let letters = 0;
-  for (const letter of text) letters += letter.codePointAt(0)! > 0x2e80 ? 1 : 0.56;
-  return letters * fontSize;
+  let width = 0;
+  for (const letter of text) width += letterWidths.find(([letters]) => letters.test(letter))?.[1] ?? widestLetter;
+  return width * fontSize;
 }
 
 function overlap(a: Box, b: Box): boolean {

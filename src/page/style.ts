@@ -66,6 +66,7 @@ th,td{padding:.3rem 1.1rem .3rem 0;text-align:left;vertical-align:top;border-bot
 th{font-weight:600}
 tbody th{white-space:nowrap}
 th.n,td.n{text-align:right}
+td.n{white-space:nowrap}
 .bad{color:var(--bad);font-weight:600}
 .links td{min-width:11rem}
 .links tbody th{white-space:normal;overflow-wrap:anywhere}
