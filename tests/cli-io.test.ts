@@ -1,7 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Io, nodeIo } from "../src/cli/io.js";
 import { createProgress } from "../src/cli/progress.js";
@@ -32,11 +35,32 @@ describe("the world of a process", () => {
     expect(pipe.text()).toBe("");
   });
 
-  it("does not keep other failures of a stream to itself", () => {
-    const pipe = streamLike();
-    stdout(pipe);
-    const full = Object.assign(new Error("write ENOSPC"), { code: "ENOSPC" });
-    expect(() => pipe.emit("error", full)).toThrow(full);
+  it("says once that an output is full, in one line, and fails", async () => {
+    const code = process.exitCode;
+    try {
+      const [pipe, errors] = [streamLike(), streamLike()];
+      vi.spyOn(process, "stderr", "get").mockReturnValue(errors as unknown as typeof process.stderr);
+      const sink = stdout(pipe);
+      const full = Object.assign(new Error("write ENOSPC"), { code: "ENOSPC" });
+      for (let write = 0; write < 2; write++) pipe.emit("error", full);
+      sink.write("another\n");
+      expect(pipe.text()).toBe("");
+      expect(errors.text()).toBe("error: standard output: no space left on the device\n");
+      expect(process.exitCode).toBe(1);
+    } finally {
+      process.exitCode = code;
+    }
+  });
+
+  it.skipIf(!existsSync("/dev/full"))("fails as a process when the device is full", async () => {
+    const full = await open("/dev/full", "w");
+    const program = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
+    const { status, stderr } = spawnSync(process.execPath, [program, "--version"], {
+      stdio: ["ignore", full.fd, "pipe"],
+      encoding: "utf8",
+    });
+    await full.close();
+    expect([status, stderr]).toEqual([1, "error: standard output: no space left on the device\n"]);
   });
 
   it("knows a terminal and its width from a pipe", () => {

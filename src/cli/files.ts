@@ -125,7 +125,8 @@ const reasons: Record<string, string> = {
   ELOOP: "too many symbolic links",
 };
 
-function reason(error: unknown): string {
+/** Why a file, or a stream, cannot be read or written, in words. */
+export function reason(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code ?? "";
   return reasons[code] ?? (code || (error instanceof Error ? error.message : String(error)));
 }

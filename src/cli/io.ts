@@ -6,6 +6,8 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
+import { exitCodes } from "./errors.js";
+import { reason } from "./files.js";
 
 /** Where text goes. */
 export interface Sink {
@@ -52,7 +54,8 @@ export function colorDepth(sink: Sink, env: Io["env"]): ColorDepth {
 
 /**
  * The real world. When the reader of a pipe goes away (`fna … | head`), what would be written is dropped and the command
- * finishes quietly, with its own exit code and its files written.
+ * finishes quietly, with its own exit code and its files written. What cannot be written for another reason, a full disk, is
+ * dropped too, but said, and the exit code is that of a failure.
  * @param checkpoint where the trained model of the repository would be
  */
 export function nodeIo(checkpoint?: string): Io {
@@ -86,7 +89,10 @@ function runSelf(argv: readonly string[]): Promise<number> {
 function streamSink(stream: NodeJS.WriteStream): Sink {
   let open = true;
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (open && error.code !== "EPIPE") {
+      process.exitCode = exitCodes.failed;
+      if (stream !== process.stderr) process.stderr.write(`error: standard output: ${reason(error)}\n`);
+    }
     open = false;
   });
   return {
