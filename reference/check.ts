@@ -14,10 +14,11 @@ export const mostEntries = 2 ** 31 - 1;
 /**
  * An object with properties, and with `names` none but these: a misspelt option must be an error, not a default. What
  * the properties hold is for the caller to check.
+ * @param domain what the argument may be, where that is more than an object
  */
-export function record<T>(argument: string, value: T, names?: readonly string[]): T {
+export function record<T>(argument: string, value: T, names?: readonly string[], domain = "an object"): T {
   if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
-    throw new InvalidArgumentError(argument, "an object", value);
+    throw new InvalidArgumentError(argument, domain, value);
   }
   const unknown = names && Object.keys(value).find((name) => !names.includes(name));
   if (unknown !== undefined) throw new InvalidArgumentError(argument, `one of ${names?.join(", ")}`, unknown);
@@ -26,17 +27,27 @@ export function record<T>(argument: string, value: T, names?: readonly string[])
 
 /** A whole number in [minimum, 2^31). Sizes are counted in it, so the product of a few stays exact. */
 export function integer(argument: string, value: unknown, minimum: number, maximum = mostEntries): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < minimum || value > maximum) {
+  const isTooLarge = isFiniteNumber(value) && value > maximum;
+  if (!Number.isInteger(value) || (value as number) < minimum || isTooLarge) {
     const domain =
-      maximum === mostEntries ? `an integer of at least ${minimum}` : `an integer in [${minimum}, ${maximum}]`;
+      maximum < mostEntries || isTooLarge
+        ? `an integer in [${minimum}, ${maximum}]`
+        : `an integer of at least ${minimum}`;
     throw new InvalidArgumentError(argument, domain, value);
   }
-  return value;
+  return value as number;
+}
+
+const isFiniteNumber = Number.isFinite as (value: unknown) => value is number;
+
+/** Whether a value is a finite number above 0. */
+export function isPositive(value: unknown): value is number {
+  return isFiniteNumber(value) && value > 0;
 }
 
 /** A finite number. */
 export function finite(argument: string, value: unknown): number {
-  if (typeof value !== "number" || !Number.isFinite(value)) {
+  if (!isFiniteNumber(value)) {
     throw new InvalidArgumentError(argument, "a finite number", value);
   }
   return value;
@@ -44,7 +55,7 @@ export function finite(argument: string, value: unknown): number {
 
 /** A finite number above 0. */
 export function positive(argument: string, value: unknown): number {
-  if (typeof value !== "number" || !Number.isFinite(value) || value <= 0) {
+  if (!isPositive(value)) {
     throw new InvalidArgumentError(argument, "a finite number above 0", value);
   }
   return value;
@@ -52,7 +63,7 @@ export function positive(argument: string, value: unknown): number {
 
 /** A finite number of at least 0. */
 export function nonNegative(argument: string, value: unknown): number {
-  if (typeof value !== "number" || !Number.isFinite(value) || value < 0) {
+  if (!isFiniteNumber(value) || value < 0) {
     throw new InvalidArgumentError(argument, "a finite number of at least 0", value);
   }
   return value;

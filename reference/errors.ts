@@ -28,16 +28,14 @@ export class InvalidArgumentError extends FractionalAttentionError {
 
 /** A short, safe picture of any value for an error message: type and length of arrays, never their whole content. */
 export function describe(value: unknown): string {
-  if (value === null) return "null";
-  if (value === undefined) return "undefined";
+  if (value === null || value === undefined || typeof value === "boolean") return String(value);
   if (typeof value === "string") return value.length > 60 ? `"${value.slice(0, 57)}..."` : JSON.stringify(value);
   if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
   if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "boolean") return String(value);
   if (typeof value === "symbol" || typeof value === "function") return `a ${typeof value}`;
   if (ArrayBuffer.isView(value)) {
-    const length = "length" in value ? (value as { length: number }).length : value.byteLength;
-    return `${value.constructor.name} of length ${length}`;
+    // A DataView counts bytes only.
+    return `${value.constructor.name} of length ${(value as { length?: number }).length ?? value.byteLength}`;
   }
   if (Array.isArray(value)) return `an array of length ${value.length}`;
   // A property named constructor may hold anything.

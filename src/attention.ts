@@ -4,7 +4,7 @@
  * calls wait for each other, put results where the caller wants them, and refuse to work after `dispose`.
  */
 
-import { oneOf, record } from "../reference/check.js";
+import { integer, oneOf, record } from "../reference/check.js";
 import type { Backend, Kept, LosableBackend, Tensors } from "./backends/backend.js";
 import { FractionalAttentionError } from "./errors.js";
 import { makePlan, type Plan, sizesOf, type TensorLengths, tensorLengths } from "./plan.js";
@@ -138,21 +138,30 @@ export class Attention<R extends Floats = Floats> {
     return deliver({ weights }, call).weights as R;
   }
 
-  /** `forward` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
+  /**
+   * `forward` without waiting, on devices that can. A signal that is aborted already throws its reason; later it is not looked at.
+   * @throws FractionalAttentionError where the device cannot
+   */
   forwardSync(inputs: AttentionInputs, options: AttentionOptions = {}): ForwardResult<R> {
     const run = this.#sync("forwardSync");
     const call = this.#check(inputs, options, forwardResults);
     return deliver(run(call.plan, call.tensors as Tensors), call) as ForwardResult<R>;
   }
 
-  /** `backward` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
+  /**
+   * `backward` without waiting, on devices that can. A signal that is aborted already throws its reason; later it is not looked at.
+   * @throws FractionalAttentionError where the device cannot
+   */
   backwardSync(inputs: AttentionInputs, options: AttentionOptions, saved: BackwardInputs): BackwardResult<R> {
     const run = this.#sync("backwardSync");
     const call = this.#check(inputs, options, backwardResults, saved);
     return deliver(run(call.plan, call.tensors as Tensors, saved), call) as BackwardResult<R>;
   }
 
-  /** `weights` without waiting, on devices that can. @throws FractionalAttentionError where the device cannot */
+  /**
+   * `weights` without waiting, on devices that can. A signal that is aborted already throws its reason; later it is not looked at.
+   * @throws FractionalAttentionError where the device cannot
+   */
   weightsSync(inputs: WeightsInputs, options: AttentionOptions = {}): R {
     const run = this.#sync("weightsSync");
     const call = this.#check(inputs, options, weightsResults);
@@ -200,7 +209,10 @@ export class Attention<R extends Floats = Floats> {
     return method.bind(this.#backend) as NonNullable<Backend[Name]>;
   }
 
-  /** Checks shape, options, tensors and places for results, in this order, and resolves the plan; it allocates nothing before. */
+  /**
+   * Checks shape, options, tensors, places for results and the signal, in this order, and resolves the plan; it allocates nothing
+   * before.
+   */
   #check(
     inputs: WeightsInputs<Tensor>,
     options: AnyOptions,
@@ -216,6 +228,7 @@ export class Attention<R extends Floats = Floats> {
     const { output = "arrays", out, signal } = options;
     oneOf("output", output, gpu ? ["arrays", "gpu"] : ["arrays"]);
     const lengths = tensorLengths(sizesOf(inputs, common));
+    if (results === weightsResults) integer("weights", lengths.weights, 0);
     const read: Extent[] = [];
     const check = (name: string, value: Tensor | undefined, length: number, layout: string) => {
       if (!checkGpuTensor?.(name, value, length, "input")) checkTensor(name, value, length, arrays, layout);
@@ -238,6 +251,7 @@ export class Attention<R extends Floats = Floats> {
     checkOut(out, outLengths(lengths), results, checkPlace, read);
     // While the call is under way the record is the caller's to change.
     const places = { ...out };
+    signal?.throwIfAborted();
     return {
       plan: makePlan(inputs, common),
       tensors: { q, k, v: v ?? new arrays[0](0) },
@@ -252,7 +266,6 @@ export class Attention<R extends Floats = Floats> {
     run: (tensors: T) => Promise<Result>,
     signal?: AbortSignal,
   ): Promise<Result> {
-    signal?.throwIfAborted();
     const copies = this.#waiting++ || !this.#backend.readsAtOnce ? copyTensors(tensors) : undefined;
     const result =
       copies === undefined

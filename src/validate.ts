@@ -3,12 +3,12 @@
  * and its value. What passes here, `plan.ts` resolves and a backend may rely on.
  */
 
-import { flag, integer, nonNegative, notNaN, oneOf, positive, record } from "../reference/check.js";
+import { flag, integer, isPositive, nonNegative, notNaN, oneOf, positive, record } from "../reference/check.js";
 import { describe, InvalidArgumentError } from "./errors.js";
 import { maskShapes } from "./plan.js";
-import type { AttentionOptions, AttentionShape, Floats, GpuTensor, PerHead, Tensor } from "./types.js";
+import type { AttentionOptions, AttentionShape, Floats, GpuTensor, Tensor } from "./types.js";
 
-type FloatsConstructor = Float32ArrayConstructor | Float64ArrayConstructor;
+type ArrayType = Float32ArrayConstructor | Float64ArrayConstructor | Uint8ArrayConstructor;
 
 /** The options of a call. */
 export const optionNames = [
@@ -35,22 +35,24 @@ export const optionNames = [
   "signal",
 ] satisfies (keyof AttentionOptions)[];
 
-/** Sizes of the call. */
+/** Sizes that every call has, and the least of each. */
+const leastSizes = { batch: 0, heads: 1, queries: 0, keys: 0, headDim: 1 };
+
+/** Sizes of the call; a misspelt one must be an error too. */
 export function checkShape(shape: AttentionShape): void {
-  record("inputs", shape);
-  const least = { batch: 0, heads: 1, queries: 0, keys: 0, headDim: 1 };
-  for (const [name, minimum] of Object.entries(least)) integer(name, shape[name as keyof typeof least], minimum);
+  record("inputs", shape, ["q", "k", "v", ...Object.keys(leastSizes), "valueDim"]);
+  for (const [name, least] of Object.entries(leastSizes)) integer(name, shape[name as keyof typeof leastSizes], least);
   if (shape.valueDim !== undefined) integer("valueDim", shape.valueDim, 1);
 }
 
-/** A tensor: one of the array types that the device reads, of exactly the right length. */
+/** A tensor: one of the array types that may be read, of exactly the right length. */
 export function checkTensor(
   argument: string,
   value: unknown,
   length: number,
-  arrays: readonly FloatsConstructor[],
+  arrays: readonly ArrayType[],
   layout: string,
-): asserts value is Floats {
+): void {
   if (!arrays.some((type) => value instanceof type) || (value as Floats).length !== length) {
     const types = arrays.map((type) => type.name).join(" or ");
     throw new InvalidArgumentError(argument, `a ${types} of length ${length} (${layout})`, value);
@@ -61,7 +63,7 @@ export function checkTensor(
 export function checkOptions(options: AttentionOptions, shape: AttentionShape): void {
   record("options", options, optionNames);
   const { heads, batch, queries, keys } = shape;
-  const { alpha, radius, kappa, bandwidth, signal } = options;
+  const { radius, kappa, bandwidth, signal } = options;
   /** An option has its check, and what that needs besides. */
   const given = <Rest extends unknown[]>(
     name: keyof AttentionOptions,
@@ -70,14 +72,12 @@ export function checkOptions(options: AttentionOptions, shape: AttentionShape): 
   ) => {
     if (options[name] !== undefined) check(name, options[name], ...rest);
   };
-  if (alpha !== undefined) perHead("alpha", alpha, heads, "a number in (0, 2]", (x) => x > 0 && x <= 2);
+  given("alpha", perHead, heads, "a number in (0, 2]", (x) => x > 0 && x <= 2);
   given("manifold", oneOf, ["euclidean", "sphere"]);
   given("intrinsicDim", positive);
-  if (radius !== undefined && radius !== "rescaled") {
-    perHead("radius", radius, heads, `"rescaled" or a finite number above 0`, isPositive);
-  }
-  if (kappa !== undefined && kappa !== "paper" && kappa !== "dim" && kappa !== "none") {
-    perHead("kappa", kappa, heads, `"paper", "dim", "none" or a finite number above 0`, isPositive);
+  if (radius !== "rescaled") given("radius", perHead, heads, `"rescaled" or a finite number above 0`, isPositive);
+  if (kappa !== "paper" && kappa !== "dim" && kappa !== "none") {
+    given("kappa", perHead, heads, `"paper", "dim", "none" or a finite number above 0`, isPositive);
   }
   if (bandwidth !== undefined && bandwidth !== "median" && bandwidth !== "mean" && !isPositive(bandwidth)) {
     throw new InvalidArgumentError("bandwidth", `a finite number above 0, "median" or "mean"`, bandwidth);
@@ -95,7 +95,7 @@ export function checkOptions(options: AttentionOptions, shape: AttentionShape): 
   given("excludeSelf", flag);
   given("keyLengths", lengths, batch, keys);
   given("queryLengths", lengths, batch, queries);
-  if (options.mask !== undefined) checkMask(options.mask, shape);
+  given("mask", checkMask, shape);
   given("distanceThreshold", notNaN);
   const { keyHeads } = options;
   if (keyHeads !== undefined) {
@@ -107,20 +107,14 @@ export function checkOptions(options: AttentionOptions, shape: AttentionShape): 
   }
 }
 
-function isPositive(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value) && value > 0;
-}
-
-function perHead(argument: string, value: PerHead, heads: number, domain: string, holds: (x: number) => boolean): void {
-  if (value instanceof Float32Array || value instanceof Float64Array) {
-    if (value.length !== heads) {
-      throw new InvalidArgumentError(argument, `one number per head, a Float32Array of length ${heads}`, value);
-    }
-    const bad = value.findIndex((x) => !holds(x));
-    if (bad >= 0) throw new InvalidArgumentError(`${argument}[${bad}]`, domain, value[bad]);
-  } else if (typeof value !== "number" || !holds(value)) {
-    throw new InvalidArgumentError(argument, `${domain}, or a Float32Array of one per head`, value);
+function perHead(argument: string, value: unknown, heads: number, domain: string, holds: (x: number) => boolean): void {
+  const each = value instanceof Float32Array || value instanceof Float64Array ? value : undefined;
+  if (each ? each.length !== heads : typeof value !== "number" || !holds(value)) {
+    throw new InvalidArgumentError(argument, `${domain}, or a Float32Array of one per head (${heads})`, value);
   }
+  each?.forEach((x, h) => {
+    if (!holds(x)) throw new InvalidArgumentError(`${argument}[${h}]`, domain, x);
+  });
 }
 
 function lengths(argument: string, value: unknown, batch: number, maximum: number): void {
@@ -132,30 +126,33 @@ function lengths(argument: string, value: unknown, batch: number, maximum: numbe
   });
 }
 
-function checkMask(mask: unknown, shape: AttentionShape): void {
+function checkMask(argument: string, mask: unknown, shape: AttentionShape): void {
   const { batch, heads, queries, keys } = shape;
   const layout = `[${batch} or 1, ${heads} or 1, ${queries} or 1, ${keys}]`;
+  const domain = `a Uint8Array of shape ${layout}, or { data, shape }`;
   if (mask instanceof Uint8Array) {
     const shapes = maskShapes(mask.length, shape);
-    if (shapes.length === 0) throw new InvalidArgumentError("mask", `a Uint8Array of shape ${layout}`, mask);
+    if (shapes.length === 0) throw new InvalidArgumentError(argument, domain, mask);
     if (shapes.length > 1) {
       const readings = shapes.map((s) => `[${s}]`).join(" or ");
-      throw new InvalidArgumentError("mask", `{ data, shape } where a length fits ${readings}`, mask);
+      throw new InvalidArgumentError(argument, `{ data, shape } where a length fits ${readings}`, mask);
     }
     return;
   }
-  const { data, shape: given } = record("mask", mask) as { data: unknown; shape: unknown };
+  const { data, shape: given } = record(argument, mask, ["data", "shape"], domain) as { data: unknown; shape: unknown };
   const extents = [batch, heads, queries, keys];
   const fits =
     Array.isArray(given) &&
     given.length === 4 &&
     extents.every((extent, axis) => given[axis] === extent || (given[axis] === 1 && axis < 3));
   if (!fits)
-    throw new InvalidArgumentError("mask.shape", layout, Array.isArray(given) ? `[${given.map(describe)}]` : given);
+    throw new InvalidArgumentError(
+      `${argument}.shape`,
+      layout,
+      Array.isArray(given) ? `[${given.map(describe)}]` : given,
+    );
   const length = given.reduce((product: number, extent: number) => product * extent, 1);
-  if (!(data instanceof Uint8Array) || data.length !== length) {
-    throw new InvalidArgumentError("mask.data", `a Uint8Array of length ${length}`, data);
-  }
+  checkTensor(`${argument}.data`, data, length, [Uint8Array], "its shape");
 }
 
 /** Bytes [start, end) of a buffer, in memory or on a GPU. */

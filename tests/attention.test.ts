@@ -408,6 +408,43 @@ describe("results and lifecycle", () => {
     expect(settled).toEqual(["refused", "first"]);
   });
 
+  test("an aborted signal stops a call without waiting before it computes", () => {
+    const reason = new Error("enough");
+    const options = { signal: AbortSignal.abort(reason) };
+    const call = inputs();
+    const saved = { ...attention.forwardSync(call), dOutput: new Float64Array(32) };
+    const compute = { forwardSync: vi.fn(), backwardSync: vi.fn(), weightsSync: vi.fn() };
+    const idle = new Attention({ ...createReferenceBackend(), ...compute });
+    expect(() => idle.forwardSync(call, options)).toThrow(reason);
+    expect(() => idle.backwardSync(call, options, saved)).toThrow(reason);
+    expect(() => idle.weightsSync(call, options)).toThrow(reason);
+    for (const call of Object.values(compute)) expect(call).not.toHaveBeenCalled();
+  });
+
+  test.each<[string, object, object]>([
+    ['inputs: expected one of q, .*, got "valuedim"', { valuedim: 2 }, {}],
+    ["queries: expected an integer in \\[0, 2147483647\\], got 2147483648", { queries: 2 ** 31 }, {}],
+    ["window: expected an integer in \\[0, 2147483647\\], got 2147483648", {}, { window: 2 ** 31 }],
+    ["window: expected an integer of at least 0, got 0.5", {}, { window: 0.5 }],
+    [
+      "weights: expected an integer in \\[0, 2147483647\\], got 40000000000",
+      { batch: 1, heads: 1, queries: 200_000, keys: 200_000 },
+      {},
+    ],
+    ...[new Uint8ClampedArray(20), [true], true, new Uint8Array(3)].map((mask): [string, object, object] => [
+      "mask: expected a Uint8Array of shape \\[2 or 1, 2 or 1, 4 or 1, 5\\], or { data, shape }, got ",
+      {},
+      { mask },
+    ]),
+    [
+      'mask: expected one of data, shape, got "foo"',
+      {},
+      { mask: { data: new Uint8Array(5), shape: [1, 1, 1, 5], foo: 1 } },
+    ],
+  ])("%s", async (message, over, options) => {
+    await expect(attention.weights({ ...inputs(), ...over }, options)).rejects.toThrow(new RegExp(`^${message}`));
+  });
+
   test.each([0, Float32Array.of(1, 0), 2.1, Float32Array.of(2.1, 1)])("no order is 0 or above 2: %o", async (alpha) => {
     await expect(attention.forward(inputs(), { alpha })).rejects.toThrow(
       /^alpha(\[\d\])?: expected a number in \(0, 2\]/,

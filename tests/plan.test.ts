@@ -43,7 +43,7 @@ test("arrays among the options are read before the promise returns", async () =>
 });
 
 test.each<[string, AttentionOptions]>([
-  ["alpha: expected a number in (0, 2], or a Float32Array of one per head, got 2.5", { alpha: 2.5 }],
+  ["alpha: expected a number in (0, 2], or a Float32Array of one per head (2), got 2.5", { alpha: 2.5 }],
   ["alpha[1]: expected a number in (0, 2], got 2.5", { alpha: Float64Array.of(2, 2.5) }],
   ["keyLengths[0]: expected an integer in [0, 3], got 4", { keyLengths: Int32Array.of(4) }],
   ["queryLengths[0]: expected an integer in [0, 3], got -1", { queryLengths: Int32Array.of(-1) }],

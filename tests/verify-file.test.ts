@@ -235,7 +235,7 @@ describe("the command", () => {
       "a list of another length",
       {},
       { options: '{"alpha":[1,2]}' },
-      /f\.st: options\.alpha: expected one number per head/,
+      /f\.st: options\.alpha: expected a number in \(0, 2\], or a Float32Array of one per head \(1\)/,
     ],
     ["a list of texts", {}, { options: '{"alpha":["1"]}' }, /f\.st: options\.alpha\[0\]: expected a number, got "1"/],
     [
