@@ -30,7 +30,7 @@ export function integer(argument: string, value: unknown, minimum: number, maxim
   const isTooLarge = isFiniteNumber(value) && value > maximum;
   if (!Number.isInteger(value) || (value as number) < minimum || isTooLarge) {
     const domain =
-      maximum < mostEntries || isTooLarge
+      maximum !== mostEntries || isTooLarge
         ? `an integer in [${minimum}, ${maximum}]`
         : `an integer of at least ${minimum}`;
     throw new InvalidArgumentError(argument, domain, value);
