@@ -22,7 +22,7 @@
  *   α < 2   |s''| = |(s' z)'| = |s'|/(1 + z),   |∂²s/∂α∂z| = (1 + |s'| |ln ε|/α²)/(1 + z)
  *   α = 2   |s''| = 2,   s' z is off by 2 (z + Δ)² − 2 z² = (4z + 2Δ) Δ
  *
- * Numbers below t = 2^-126 are no normal numbers of float32, and each result there may be off by t: a weight, and so an
+ * Numbers below t = 2^-126 are no normal numbers of float32, those below t = 2^-1022 none of float64, and each result there may be off by t: a weight, and so an
  * output by Σ_j t (1 + |V_j|) and dv by Σ_i t (1 + |dO_i|); dS by
  *
  *   t (1 + Σ|dO V| + Σ|dO| A_i) + W_ij (Σ|dO| times what the output is off by, and 2V t for the two inner products)
@@ -166,7 +166,7 @@ export function float32Bounds(
 ): Float32Bounds {
   const { queries: N, keys: M, headDim: D, valueDim: V, heads, keyHeads, batch, degreeNormalization: a } = plan;
   const sphere = plan.manifold === "sphere";
-  const least = unit < u ? 0 : t;
+  const least = unit < u ? 2 ** -1022 : t;
   const rows = (count: number) => new Float64Array(count).fill(least);
   const [output, logSumExp, dq] = [1, 2, 3].map(() => rows(batch * heads * N));
   // Key heads collect from several query heads.
