@@ -8,13 +8,15 @@ import { inputsOf, normals } from "./float32-inputs.js";
 
 const shape = { heads: 2, queries: 9, headDim: 5 };
 
-/** Powers of two of coordinates and kappa between which z runs from 2^-80 to 2^92. */
+/** Powers of two of coordinates and kappa; z runs from 2^-80 to 2^92. */
 export const scalePairs = [
   [20, -54],
   [38, -40],
   [38, -54],
   [0, 80],
   [-60, 20],
+  [56, 110],
+  [70, 120],
 ] as const;
 
 /** Within the bounds, gradients too: z^2 or 1/z may leave float32, but not the slopes. */

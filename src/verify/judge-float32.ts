@@ -135,7 +135,8 @@ function measuredError(plan: Plan, slice: Slice, bandwidth: number, unit: number
   const alpha = plan.alpha[slice.head];
   const median = plan.bandwidth === "median";
   const distance = bandwidth ** (median ? 1 / alpha : 0.5) * plan.kappa[slice.head];
-  const angle = plan.manifold === "sphere" ? (4 * plan.radius[slice.head]) / distance : 0;
+  // Beside no angle at all every rounding is beyond any bound, but no infinity: nothing times it must stay nothing.
+  const angle = plan.manifold === "sphere" ? Math.min((4 * plan.radius[slice.head]) / distance, 1e100) : 0;
   const roundings = plan.headDim + 8 + (median ? 0 : plan.queries * plan.keys);
   return unit * (angle + roundings) * (median ? alpha : 2) * (plan.bandwidthExponent === "1/2" ? 0.5 : 1 / alpha);
 }

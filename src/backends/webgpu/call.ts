@@ -204,8 +204,7 @@ export class ChunkCall {
     if (this.plan.manifold === "sphere" || this.#largest === undefined) return 0;
     const [bits] = new Uint32Array((await this.runner.read([this.#largest], [4]))[0]);
     const exponent = (bits >>> 23) - 127;
-    if (exponent > 56) return 56 - exponent;
-    return exponent < -40 && bits !== 0 ? Math.min(-exponent, 126) : 0;
+    return Math.abs(exponent) > 40 && bits !== 0 ? Math.max(-126, Math.min(-exponent, 126)) : 0;
   }
 
   /** The points with keys as rows. */

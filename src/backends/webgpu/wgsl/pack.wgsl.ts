@@ -2,7 +2,7 @@
  * The passes over single rows: from the caller's rows to the layout that tiles read, four components a vector, zeros up
  * to a whole vector, rows with NaN or Infinity (by their bits) replaced by zeros and flagged.
  *
- *   plane     x' = x 2^e, exact; e = 0 unless a coordinate of the call is beyond 2^56, or all are below 2^-40
+ *   plane     x' = x 2^e, exact; e = 0 unless the largest coordinate of the call is beyond 2^+-40, and then such that it is of order 1
  *   sphere    x' = x/‖x‖; the largest component's power of two is taken out first, so no square overflows or vanishes
  *
  * `inspect` finds the largest finite coordinate of rows within the lengths. One thread a row: this is O(N D) beside the
@@ -98,9 +98,7 @@ fn point(row: u32, valueFlag: f32) {
   }
   packed[to + params.points] = vec4f(flag, select(own * inverse, 0.0, none), select(0.0, 1.0, none), 0.0);`
       : `let e = i32(largest >> 23u) - 127;
-  var exponent = 0;
-  if (e > 56) { exponent = 56 - e; }
-  if (e < -40 && largest != 0u) { exponent = min(-e, 126); }
+  let exponent = select(0, clamp(-e, -126, 126), abs(e) > 40 && largest != 0u);
   let factor = bitcast<f32>(u32(127 + exponent) << 23u);
   for (var c = 0u; c < params.points; c++) {
     if (bad) { packed[to + c] = vec4f(); } else { packed[to + c] = clamp(load4(start, c, factor), vec4f(-1e18), vec4f(1e18)); }
