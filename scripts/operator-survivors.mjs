@@ -47,4 +47,10 @@ export const survivors = {
     "memory that nobody uses",
   "src/backends/webgpu/wgsl/tile.wgsl.ts: var kind = select(FULL, PARTIAL, i1 - 1 > iLast || j1 - 1 > jLast || params.threshold != 0u);  ->  var kind = select(FULL, PARTIAL, i1 - 1 > iLast || j1 + 1 > jLast || params.threshold != 0u);":
     "a tile without a masked pair that is asked pair by pair gives the same numbers more slowly",
+  "src/backends/webgpu/backward.ts: await call.prepare([...needed, ...(isBiased ? [columnGradients] : []), ...(isSphere ? [project] : [])]);  ->  (left out)":
+    "it starts compiling early; a pass that has not been compiled is when it is needed",
+  "src/backends/webgpu/backward.ts: const factors = new Float32Array(4 * plan.heads);  ->  const factors = new Float32Array(5 * plan.heads);":
+    "a buffer larger than needed holds the same numbers",
+  "src/backends/webgpu/call.ts: return batch * heads * Math.floor(queries / 64) >= busyWorkgroups ? 8 : 4;  ->  return batch * heads / Math.floor(queries / 64) >= busyWorkgroups ? 8 : 4;":
+    "how many rows a thread takes is a question of speed",
 };
